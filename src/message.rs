@@ -1,0 +1,70 @@
+//! The nouns of a message: who, to whom, why, how urgent, and what became of it. Knows nothing else.
+
+mod id;
+mod number;
+mod outcome;
+mod purpose;
+
+pub use id::{CampaignId, IdSource, MessageId};
+pub use number::{Msisdn, NotANumber, Sender, SenderKind};
+pub use outcome::{Final, OutcomeKind};
+pub use purpose::{Class, Purpose, Scope};
+
+use serde::{Deserialize, Serialize};
+
+/// Where a message came in: every message has exactly one way in, and `why` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A campaign over a contact file.
+    Campaign,
+    /// An answer of ours to what a person wrote.
+    Reply,
+    /// The HTTP API.
+    Api,
+    /// An ESME over SMPP.
+    Esme,
+    /// Typed by an operator.
+    Operator,
+}
+
+/// A message on its way out, as it was accepted. Never changed afterwards: what happens to it is outcomes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbound {
+    /// Ours, time-ordered.
+    pub id: MessageId,
+    /// Where it goes: the name of the carrier account in the configuration.
+    pub lane: String,
+    /// Why it is sent; decides consent and hours.
+    pub purpose: Purpose,
+    /// The campaign it belongs to, if any.
+    pub campaign: Option<CampaignId>,
+    /// The sender the handset shows.
+    pub sender: Sender,
+    /// The handset.
+    pub to: Msisdn,
+    /// The text, merged and final.
+    pub body: String,
+    /// Language of the text, ISO 639-1.
+    pub language: Option<String>,
+    /// How it came in.
+    pub source: Source,
+    /// Acceptance, milliseconds since the epoch.
+    pub accepted_ms: i64,
+    /// Not to be submitted after this, milliseconds since the epoch.
+    pub expires_ms: Option<i64>,
+}
+
+impl std::fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbound")
+            .field("id", &self.id)
+            .field("lane", &self.lane)
+            .field("purpose", &self.purpose)
+            .field("campaign", &self.campaign)
+            .field("sender", &self.sender)
+            .field("to", &self.to)
+            .field("body_chars", &self.body.chars().count())
+            .finish_non_exhaustive()
+    }
+}
