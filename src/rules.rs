@@ -1,0 +1,10 @@
+//! The decisions: pure functions and machines that read no clock and touch no socket or database.
+
+pub mod consent;
+pub mod delivery;
+pub mod inbound;
+pub mod machines;
+pub mod merge;
+pub mod reply;
+
+pub use reply as reading;
