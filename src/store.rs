@@ -1,0 +1,353 @@
+//! The memory: SQLite (embedded, the default) or Postgres. It keeps and finds, and decides nothing.
+//!
+//! One task writes, with natural group commit; readers have connections of their own. Every write is idempotent by its
+//! key, so that a commit whose end is unknown is simply repeated. Nothing is answered before it is on disk.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+mod accept;
+mod arrivals;
+mod contexts;
+mod engine;
+mod error;
+mod history;
+mod inbound;
+mod open;
+mod outcomes;
+mod queue;
+mod results;
+mod rows;
+mod sent;
+mod sql;
+mod views;
+mod writer;
+
+pub use arrivals::{
+    AnswerRow, ConsentChange, ConsentKind, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow,
+    PartsKey, RecentInbound, ReplyContext,
+};
+pub use error::{OpenError, StoreError};
+pub use rows::{
+    Acceptance, Campaign, CampaignProgress, CampaignState, Check, ChunkId, EventRow, Interrupted, Invitation,
+    InvitationChange, InvitationState, LeasedChunk, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record,
+    SliceMark,
+};
+pub use views::{
+    AnswerCount, Census, InDoubt, Life, LifeEntry, NumberLife, QueueDepth, ReplyFilter, ReplyRow, Results,
+    StateCount,
+};
+
+use crate::message::{CampaignId, MessageId, Msisdn, Sender};
+use engine::Readers;
+use writer::{Answer, Queue, Write};
+
+/// Overdue parts looked at in one go.
+const OVERDUE_PARTS: i64 = 1_000;
+
+/// Where the memory is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A file, with two more beside it while it is in use.
+    Sqlite(PathBuf),
+    /// An address, as libpq writes them: `postgres://user:password@host/database`.
+    Postgres(String),
+}
+
+impl fmt::Display for Location {
+    /// The file, or the address without who and how.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "{}", file.display()),
+            Self::Postgres(url) => {
+                let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+                let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+                write!(f, "the Postgres database {}", rest.split('?').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({self})")
+    }
+}
+
+/// What the store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// To serve: creates and migrates where needed, and takes a new epoch. One at a time on a SQLite file.
+    #[default]
+    Serve,
+    /// To put work in, beside a server or without one: as to serve, but it leases nothing and keeps nobody out.
+    Beside,
+    /// To look, beside a server or without one: changes nothing, not even the schema.
+    Look,
+}
+
+/// How to open.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Now, milliseconds since the epoch.
+    pub now_ms: i64,
+    /// Which node this is, 0..=1023, as in message ids. What an earlier run of the same node left is taken over at
+    /// once, what another node left when its lease has run out.
+    pub node: u16,
+    /// What for.
+    pub access: Access,
+}
+
+/// The memory. Cheap to clone; all clones share one writer.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    readers: Readers,
+    writer: Option<(Queue, tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>)>,
+    epoch: i64,
+}
+
+impl Store {
+    /// Opens the memory. Foreign, newer, unreachable and locked databases are told apart, and left untouched.
+    pub async fn open(location: &Location, options: Options) -> Result<Self, OpenError> {
+        let inner = match options.access {
+            Access::Serve | Access::Beside => {
+                let (engine, opened) = open::serve(location, &options).await?;
+                let readers = engine.readers();
+                let (queue, task) = Queue::start(engine, opened.writer, opened.lock, opened.epoch);
+                let writer = Some((queue, tokio::sync::Mutex::new(Some(task))));
+                Inner { readers, writer, epoch: opened.epoch }
+            }
+            Access::Look => Inner { readers: open::look(location).await?.readers(), writer: None, epoch: 0 },
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Which run this is; 0 when it only looks.
+    pub fn epoch(&self) -> i64 {
+        self.inner.epoch
+    }
+
+    /// Writes what is queued, and lets go of the database. Clones are refused from then on.
+    pub async fn close(self, now_ms: i64) {
+        if let Some((queue, task)) = &self.inner.writer {
+            let _ = queue.write(Write::Ended { at_ms: now_ms }).await;
+            if let Some(task) = task.lock().await.take() {
+                let _ = task.await;
+            }
+        }
+        self.inner.readers.close().await;
+    }
+
+    async fn write(&self, write: Write) -> Result<Answer, StoreError> {
+        match &self.inner.writer {
+            Some((queue, _)) => queue.write(write).await,
+            None => Err(StoreError::Refused("it was opened for looking only".to_owned())),
+        }
+    }
+
+    async fn done(&self, write: Write) -> Result<(), StoreError> {
+        self.write(write).await.map(drop)
+    }
+
+    /// Puts messages and all that goes with them down: all or nothing. [`StoreError::Busy`] when too much waits already.
+    pub async fn accept(&self, acceptance: Acceptance) -> Result<(), StoreError> {
+        self.done(Write::Accept(acceptance)).await
+    }
+
+    /// Creates a campaign. The same again changes nothing; another one under the same name is refused.
+    pub async fn create_campaign(&self, campaign: Campaign) -> Result<(), StoreError> {
+        self.done(Write::Campaign(campaign)).await
+    }
+
+    /// Sets how a campaign stands; an unknown one is refused.
+    pub async fn set_campaign_state(&self, id: &CampaignId, state: CampaignState) -> Result<(), StoreError> {
+        self.done(Write::CampaignState { id: id.clone(), state }).await
+    }
+
+    /// Notes opt-outs and opt-ins that did not come with a message.
+    pub async fn consent(&self, changes: Vec<ConsentChange>) -> Result<(), StoreError> {
+        self.done(Write::Consent(changes)).await
+    }
+
+    /// Leases the most urgent chunk of a lane that is due: by class, then time, then id. None when nothing is due. A
+    /// lease whose answer was lost turns up in [`Self::interrupted`].
+    pub async fn lease_chunk(
+        &self,
+        lane: &str,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<Option<LeasedChunk>, StoreError> {
+        match self.write(Write::Lease { lane: lane.to_owned(), now_ms, lease_ms }).await? {
+            Answer::Leased(none) => Ok(none),
+            Answer::Handed(handed) => Ok(handed.take()),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Moves a chunk's watermark, BEFORE the slice is written to a socket, and gives the messages an opt-out stops; they
+    /// are recorded as suppressed and must not be sent. Refused when the chunk is not ours any more: then send nothing.
+    pub async fn mark_slice(&self, mark: SliceMark) -> Result<Vec<MessageId>, StoreError> {
+        match self.write(Write::Slice(mark)).await? {
+            Answer::Suppressed(messages) => Ok(messages),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Records what came of messages; outcomes of an epoch long over are recorded too, since a response is a fact.
+    /// Waits when much is queued, and is never refused for it.
+    pub async fn record(&self, record: Record) -> Result<(), StoreError> {
+        self.done(Write::Record(record)).await
+    }
+
+    /// Stores receipts; tells what became of each, in their order. Repeating it tells the same.
+    pub async fn receipts(&self, receipts: Vec<ReceiptRow>) -> Result<Vec<ReceiptFate>, StoreError> {
+        match self.write(Write::Receipts(receipts)).await? {
+            Answer::Fates(fates) => Ok(fates),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Looks again for the messages of waiting receipts; gives how many found theirs. Only needed with several nodes,
+    /// which can each miss what the other is just writing.
+    pub async fn rematch_receipts(&self) -> Result<u64, StoreError> {
+        match self.write(Write::Rematch).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Takes over the chunks nobody alive holds, and tells of each what is in doubt. At most some dozens at once: settle
+    /// them with [`Self::record`] and ask again until there are none. What is not settled is told again.
+    pub async fn interrupted(&self, now_ms: i64, lease_ms: i64) -> Result<Vec<Interrupted>, StoreError> {
+        match self.write(Write::Interrupted { now_ms, lease_ms }).await? {
+            Answer::Interrupted(chunks) => Ok(chunks),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Commits messages from handsets with everything they bring about, in one transaction; each exactly once, however
+    /// often it is repeated.
+    pub async fn commit_inbound(&self, commits: Vec<InboundCommit>) -> Result<(), StoreError> {
+        self.done(Write::Inbound(commits)).await
+    }
+
+    /// Keeps a part of a long message; gives all parts in order once none is missing.
+    pub async fn put_part(&self, part: PartRow) -> Result<Option<Vec<PartRow>>, StoreError> {
+        match self.write(Write::Part(part)).await? {
+            Answer::Parts(parts) => Ok(parts),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// The parts of messages whose first part came before this time and which are not complete, message by message.
+    pub async fn parts_overdue(&self, before_ms: i64) -> Result<Vec<Vec<PartRow>>, StoreError> {
+        let argument = serde_json::json!({ "before_ms": before_ms, "limit": OVERDUE_PARTS });
+        let parts: Vec<PartRow> = self.inner.readers.list(&inbound::OVERDUE, &argument).await?;
+        Ok(parts.chunk_by(|one, next| one.key == next.key).map(<[PartRow]>::to_vec).collect())
+    }
+
+    /// What is known about each (code, handset), in their order.
+    pub async fn reply_contexts(&self, asked: &[(String, Msisdn)]) -> Result<Vec<ReplyContext>, StoreError> {
+        contexts::contexts(&self.inner.readers, asked).await
+    }
+
+    /// Which of these handsets have a question open on this code: a second one must wait.
+    pub async fn open_questions(
+        &self,
+        sender: &Sender,
+        numbers: &[Msisdn],
+    ) -> Result<Vec<Msisdn>, StoreError> {
+        contexts::open(&self.inner.readers, sender, numbers).await
+    }
+
+    /// The opt-outs in force of these handsets: number and scope.
+    pub async fn optouts(&self, numbers: &[Msisdn]) -> Result<Vec<(Msisdn, String)>, StoreError> {
+        contexts::optouts(&self.inner.readers, numbers).await
+    }
+
+    /// When the next chunk of a lane may be leased; none when nothing waits.
+    pub async fn next_due(&self, lane: &str) -> Result<Option<i64>, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Due {
+            due: Option<i64>,
+        }
+        let argument = serde_json::json!({ "lane": lane });
+        let rows: Vec<Due> = self.inner.readers.rows(&queue::NEXT_DUE, &argument).await?;
+        Ok(rows.into_iter().find_map(|row| row.due))
+    }
+
+    /// What is not through on a lane, class by class.
+    pub async fn queue_depth(&self, lane: &str) -> Result<Vec<QueueDepth>, StoreError> {
+        #[derive(serde::Deserialize)]
+        struct Columns {
+            class: i64,
+            chunks: i64,
+            messages: i64,
+            next_ms: i64,
+        }
+        let argument = serde_json::json!({ "lane": lane });
+        let rows: Vec<Columns> = self.inner.readers.rows(&queue::DEPTH, &argument).await?;
+        rows.into_iter()
+            .map(|row| {
+                let class = queue::class(row.class)?;
+                Ok(QueueDepth { class, chunks: row.chunks, messages: row.messages, next_ms: row.next_ms })
+            })
+            .collect()
+    }
+
+    /// A campaign by its name.
+    pub async fn campaign(&self, id: &CampaignId) -> Result<Option<Campaign>, StoreError> {
+        let argument = serde_json::json!({ "id": id });
+        let rows: Vec<accept::CampaignColumns> =
+            self.inner.readers.rows(&accept::CAMPAIGNS, &argument).await?;
+        rows.into_iter().next().map(Campaign::try_from).transpose()
+    }
+
+    /// All campaigns, oldest first.
+    pub async fn campaigns(&self) -> Result<Vec<Campaign>, StoreError> {
+        let argument = serde_json::json!({});
+        let rows: Vec<accept::CampaignColumns> =
+            self.inner.readers.rows(&accept::CAMPAIGNS, &argument).await?;
+        rows.into_iter().map(Campaign::try_from).collect()
+    }
+
+    /// The life of a message, or none where there is no such message.
+    pub async fn why(&self, message: MessageId) -> Result<Option<Life>, StoreError> {
+        history::life(&self.inner.readers, message).await
+    }
+
+    /// What is known about a number.
+    pub async fn why_number(&self, number: Msisdn) -> Result<NumberLife, StoreError> {
+        history::number(&self.inner.readers, number).await
+    }
+
+    /// What a campaign came to.
+    pub async fn results(&self, campaign: &CampaignId) -> Result<Results, StoreError> {
+        results::results(&self.inner.readers, campaign).await
+    }
+
+    /// Replies, newest first.
+    pub async fn replies(&self, filter: &ReplyFilter) -> Result<Vec<ReplyRow>, StoreError> {
+        results::replies(&self.inner.readers, filter).await
+    }
+
+    /// The whole, counted: a full pass over all messages.
+    pub async fn census(&self) -> Result<Census, StoreError> {
+        results::census(&self.inner.readers).await
+    }
+
+    /// The messages that were ever in doubt, newest first.
+    pub async fn in_doubt(&self) -> Result<Vec<InDoubt>, StoreError> {
+        results::in_doubt(&self.inner.readers).await
+    }
+}
+
+fn mixed_up() -> StoreError {
+    StoreError::Corrupt("the writer answered another question".to_owned())
+}

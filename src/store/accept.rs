@@ -1,0 +1,187 @@
+//! Acceptance: messages, their chunks and questions, campaigns.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::Tx;
+use super::error::StoreError;
+use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, EventRow, Invitation, NewChunk};
+use super::sql::Sql;
+use super::writer::Answer;
+use crate::message::{CampaignId, MessageId, Outbound};
+
+static MESSAGES: Sql = Sql::new(
+    "insert into message (id, lane, purpose, campaign, sender, recipient, body, language, source, accepted_ms, \
+         expires_ms) \
+     select id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms \
+     from {rows id bigint, lane text, purpose text, campaign text, sender text, \"to\" bigint, body text, \
+         language text, source text, accepted_ms bigint, expires_ms bigint} \
+     where true on conflict do nothing",
+);
+static CHUNKS: Sql = Sql::new(
+    "insert into chunk (id, lane, class, campaign, not_before_ms, state, attempt, sent_upto, size, members) \
+     select id, lane, class, campaign, not_before_ms, 'waiting', attempt, 0, size, members \
+     from {rows id bigint, lane text, class bigint, campaign text, not_before_ms bigint, attempt bigint, \
+         size bigint, members text, carries_on bigint, epoch bigint} \
+     where carries_on is null or exists ( \
+         select 1 from chunk before \
+         where before.id = r.carries_on and before.state = 'leased' and before.epoch = r.epoch) \
+     on conflict do nothing",
+);
+static INVITATIONS: Sql = Sql::new(
+    "insert into invitation (campaign, number, sender, message, survey, question, state, asked, language, name, \
+         opened_ms, closed_ms) \
+     select campaign, number, sender, message, survey, question, state, asked, language, name, opened_ms, closed_ms \
+     from {rows campaign text, number bigint, sender text, message bigint, survey text, question text, state text, \
+         asked bigint, language text, name text, opened_ms bigint, closed_ms bigint} \
+     where true on conflict do nothing",
+);
+static EVENTS: Sql = Sql::new(
+    "insert into event (id, at_ms, kind, number, message, campaign, detail) \
+     select id, at_ms, kind, number, message, campaign, detail \
+     from {rows id bigint, at_ms bigint, kind text, number bigint, message bigint, campaign text, detail text} \
+     where true on conflict do nothing",
+);
+static PROGRESS: Sql = Sql::new(
+    "update campaign set imported_upto = r.imported_upto, accepted = r.accepted, refused = r.refused \
+     from {rows id text, imported_upto bigint, accepted bigint, refused bigint} \
+     where campaign.id = r.id and campaign.imported_upto <= r.imported_upto",
+);
+static NEW_CAMPAIGN: Sql = Sql::new(
+    "insert into campaign (id, lane, sender, purpose, survey, text, contacts, settings, state, created_ms, \
+         imported_upto, accepted, refused) \
+     select id, lane, sender, purpose, survey, text, contacts, coalesce(settings, 'null'), state, created_ms, \
+         imported_upto, accepted, refused \
+     from {rows id text, lane text, sender text, purpose text, survey text, text text, contacts text, \
+         settings text, state text, created_ms bigint, imported_upto bigint, accepted bigint, refused bigint} \
+     where true on conflict do nothing",
+);
+/// One campaign by its name, or all.
+pub(super) static CAMPAIGNS: Sql = Sql::new(
+    "select {row id, lane, sender, purpose, survey, text, contacts, settings, state, created_ms, imported_upto, \
+         accepted, refused} \
+     from (select id, lane, sender, purpose, survey, text, contacts, settings, state, created_ms, imported_upto, \
+         accepted, refused from campaign \
+         where {text id} is null or id = {text id} order by created_ms, id) x",
+);
+static CAMPAIGN_STATE: Sql = Sql::new("update campaign set state = {text state} where id = {text id}");
+
+#[derive(Serialize)]
+struct ChunkParam<'a> {
+    id: i64,
+    lane: &'a str,
+    class: i64,
+    campaign: Option<&'a CampaignId>,
+    not_before_ms: i64,
+    attempt: i64,
+    size: usize,
+    members: &'a [MessageId],
+    carries_on: Option<i64>,
+    epoch: i64,
+}
+
+/// Puts acceptances down, all together.
+pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), StoreError> {
+    let messages: Vec<&Outbound> = all.iter().flat_map(|one| &one.messages).collect();
+    tx.change_all(&MESSAGES, &messages).await?;
+    chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
+    let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
+    tx.change_all(&INVITATIONS, &invitations).await?;
+    let events: Vec<&EventRow> = all.iter().flat_map(|one| &one.events).collect();
+    tx.change_all(&EVENTS, &events).await?;
+    let mut furthest: BTreeMap<&CampaignId, &CampaignProgress> = BTreeMap::new();
+    for progress in all.iter().filter_map(|one| one.progress.as_ref()) {
+        let known = furthest.entry(&progress.id).or_insert(progress);
+        if progress.imported_upto >= known.imported_upto {
+            *known = progress;
+        }
+    }
+    tx.change_all(&PROGRESS, &furthest.into_values().collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+/// Puts chunks down; one that carries on a lease which is no longer ours is left out.
+pub(super) async fn chunks(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<(), StoreError> {
+    let epoch = tx.epoch;
+    let chunks: Vec<ChunkParam<'_>> = chunks
+        .iter()
+        .map(|chunk| ChunkParam {
+            id: chunk.id.0,
+            lane: &chunk.lane,
+            class: chunk.class.rank(),
+            campaign: chunk.campaign.as_ref(),
+            not_before_ms: chunk.not_before_ms,
+            attempt: chunk.attempt,
+            size: chunk.members.len(),
+            members: &chunk.members,
+            carries_on: chunk.carries_on.map(|chunk| chunk.0),
+            epoch,
+        })
+        .collect();
+    tx.change_all(&CHUNKS, &chunks).await?;
+    Ok(())
+}
+
+/// A campaign as its row has it: the settings are JSON in a text.
+#[derive(Deserialize)]
+pub(super) struct CampaignColumns {
+    settings: String,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, serde_json::Value>,
+}
+
+impl TryFrom<CampaignColumns> for Campaign {
+    type Error = StoreError;
+
+    fn try_from(columns: CampaignColumns) -> Result<Self, StoreError> {
+        let mut object = columns.rest;
+        let settings = serde_json::from_str(&columns.settings).unwrap_or_default();
+        object.insert("settings".to_owned(), settings);
+        serde_json::from_value(object.into())
+            .map_err(|error| StoreError::Corrupt(format!("a campaign cannot be read: {error}")))
+    }
+}
+
+/// Creates a campaign; the same again is no change, another under the same name is refused.
+pub(super) async fn campaign(
+    tx: &mut Tx<'_>,
+    campaign: &Campaign,
+) -> Result<Result<Answer, StoreError>, StoreError> {
+    if tx.change(&NEW_CAMPAIGN, &[campaign]).await? == 1 {
+        return Ok(Ok(Answer::Done));
+    }
+    let id = serde_json::json!({ "id": campaign.id });
+    let known: Option<CampaignColumns> = tx.rows(&CAMPAIGNS, &id).await?.pop();
+    let known = known.map(Campaign::try_from).transpose()?;
+    let same = known.is_some_and(|known| {
+        Campaign {
+            state: campaign.state,
+            created_ms: campaign.created_ms,
+            imported_upto: campaign.imported_upto,
+            accepted: campaign.accepted,
+            refused: campaign.refused,
+            ..known
+        } == *campaign
+    });
+    Ok(if same {
+        Ok(Answer::Done)
+    } else {
+        let reason = format!("there is another campaign named {}; choose another name", campaign.id);
+        Err(StoreError::Refused(reason))
+    })
+}
+
+/// Sets a campaign's state.
+pub(super) async fn campaign_state(
+    tx: &mut Tx<'_>,
+    id: &CampaignId,
+    state: CampaignState,
+) -> Result<Result<Answer, StoreError>, StoreError> {
+    let changed = tx.change(&CAMPAIGN_STATE, &serde_json::json!({ "id": id, "state": state })).await?;
+    Ok(if changed == 1 {
+        Ok(Answer::Done)
+    } else {
+        Err(StoreError::Refused(format!("there is no campaign named {id}")))
+    })
+}

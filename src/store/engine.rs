@@ -1,0 +1,279 @@
+//! The two engines: one connection that writes, some that read. JSON text in, JSON texts out.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use std::time::Duration;
+
+use super::error::{StoreError, judge};
+use super::sql::{Dialect, Sql, argument};
+
+/// Readers at once. Reports are rare; on two cores more readers only take time from the writer.
+const READERS: u32 = 4;
+/// How long a reader waits for its turn before it is told that the store is busy.
+const READER_WAIT: Duration = Duration::from_secs(10);
+/// Another process (a tool) may hold SQLite's write lock for so long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Larger pages hold a whole chunk row, so that moving its watermark rewrites one page.
+pub(super) const PAGE_OCTETS: u32 = 8192;
+/// 64 MB of WAL before a commit has to carry pages over; the writer does it earlier when idle.
+const CHECKPOINT_PAGES: &str = "8000";
+/// Negative is KiB: the writer's cache, enough for the upper levels of all indexes.
+const WRITER_CACHE: &str = "-24576";
+/// A reader's cache.
+const READER_CACHE: &str = "-4096";
+/// A report that runs longer than this on Postgres holds up vacuum.
+const READ_TIMEOUT: &str = "60s";
+
+/// How to reach the database, worked out once, used again after each loss.
+#[derive(Debug, Clone)]
+pub(super) enum Engine {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgConnectOptions),
+}
+
+impl Engine {
+    pub(super) fn sqlite(file: &std::path::Path) -> Self {
+        Self::Sqlite(
+            SqliteConnectOptions::new()
+                .filename(file)
+                .page_size(PAGE_OCTETS)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(BUSY_TIMEOUT)
+                .pragma("temp_store", "memory")
+                .pragma("mmap_size", "0")
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
+        )
+    }
+
+    pub(super) fn postgres(url: &str) -> Result<Self, sqlx::Error> {
+        url.parse::<PgConnectOptions>().map(|options| Self::Postgres(options.application_name("backchat")))
+    }
+
+    /// The one connection that writes.
+    pub(super) async fn writer(&self) -> Result<Connection, sqlx::Error> {
+        match self {
+            Self::Sqlite(options) => {
+                let options = options.clone().pragma("cache_size", WRITER_CACHE);
+                SqliteConnection::connect_with(&options).await.map(Connection::Sqlite)
+            }
+            Self::Postgres(options) => {
+                let mut connection = PgConnection::connect_with(options).await?;
+                // Everything the writer does is a probe by key. Forbidding the other plans keeps one made on an
+                // empty table from staying when it has grown.
+                connection
+                    .execute(
+                        "set synchronous_commit = on; set statement_timeout = '30s'; set lock_timeout = '5s'; \
+                         set idle_in_transaction_session_timeout = '60s'; set jit = off; \
+                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off",
+                    )
+                    .await?;
+                Ok(Connection::Postgres(connection))
+            }
+        }
+    }
+
+    /// The connections that read; made when first needed.
+    pub(super) fn readers(&self) -> Readers {
+        match self {
+            Self::Sqlite(options) => Readers::Sqlite(
+                SqlitePoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(READER_WAIT)
+                    .connect_lazy_with(options.clone().read_only(true).pragma("cache_size", READER_CACHE)),
+            ),
+            Self::Postgres(options) => Readers::Postgres(
+                PgPoolOptions::new()
+                    .max_connections(READERS)
+                    .acquire_timeout(READER_WAIT)
+                    .after_connect(|connection, _| {
+                        Box::pin(async move {
+                            connection
+                                .execute(sqlx::AssertSqlSafe(format!(
+                                    "set default_transaction_read_only = on; set jit = off; \
+                                     set statement_timeout = '{READ_TIMEOUT}'"
+                                )))
+                                .await?;
+                            Ok(())
+                        })
+                    })
+                    .connect_lazy_with(options.clone()),
+            ),
+        }
+    }
+}
+
+/// A connection of its own.
+#[derive(Debug)]
+pub(super) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    pub(super) fn dialect(&self) -> Dialect {
+        match self {
+            Self::Sqlite(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// Runs a statement without argument or answer.
+    pub(super) async fn plain(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+            Self::Postgres(connection) => connection.execute(sql).await.map(drop),
+        }
+    }
+
+    /// Begins a transaction that may write; on SQLite it takes the write lock at once, since a lock taken later fails
+    /// without waiting.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.execute("begin immediate").await.map(drop),
+            Self::Postgres(connection) => connection.execute("begin").await.map(drop),
+        }
+    }
+
+    /// The texts a statement gives for its argument.
+    pub(super) async fn texts(
+        &mut self,
+        sql: &'static Sql,
+        argument: String,
+    ) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let text = sql.text(self.dialect());
+        match self {
+            Self::Sqlite(connection) => sqlx::query_scalar(text).bind(argument).fetch_all(connection).await,
+            Self::Postgres(connection) => sqlx::query_scalar(text).bind(argument).fetch_all(connection).await,
+        }
+    }
+
+    /// How many rows a statement changed.
+    pub(super) async fn change(&mut self, sql: &'static Sql, argument: String) -> Result<u64, sqlx::Error> {
+        let text = sql.text(self.dialect());
+        match self {
+            Self::Sqlite(connection) => {
+                sqlx::query(text).bind(argument).execute(connection).await.map(|done| done.rows_affected())
+            }
+            Self::Postgres(connection) => {
+                sqlx::query(text).bind(argument).execute(connection).await.map(|done| done.rows_affected())
+            }
+        }
+    }
+
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(connection) => connection.close().await,
+        }
+    }
+}
+
+/// An open transaction of the writer, as the statements' authors see it.
+pub(super) struct Tx<'a> {
+    pub(super) connection: &'a mut Connection,
+    /// The run this process is.
+    pub(super) epoch: i64,
+}
+
+impl Tx<'_> {
+    /// What a statement gives, one value a row.
+    pub(super) async fn rows<T: DeserializeOwned>(
+        &mut self,
+        sql: &'static Sql,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<T>, StoreError> {
+        let texts = self.connection.texts(sql, argument(value)?).await.map_err(|error| judge(&error))?;
+        texts.iter().flatten().map(|text| parse(text)).collect()
+    }
+
+    /// What a statement gives as one JSON list.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &mut self,
+        sql: &'static Sql,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<T>, StoreError> {
+        Ok(self.rows(sql, value).await?.pop().unwrap_or_default())
+    }
+
+    /// Changes rows; tells how many.
+    pub(super) async fn change(
+        &mut self,
+        sql: &'static Sql,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<u64, StoreError> {
+        self.connection.change(sql, argument(value)?).await.map_err(|error| judge(&error))
+    }
+
+    /// Changes rows by a list, or does nothing for an empty one.
+    pub(super) async fn change_all<T: Serialize>(
+        &mut self,
+        sql: &'static Sql,
+        values: &[T],
+    ) -> Result<u64, StoreError> {
+        if values.is_empty() { Ok(0) } else { self.change(sql, values).await }
+    }
+}
+
+/// The connections that read.
+#[derive(Debug, Clone)]
+pub(super) enum Readers {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Readers {
+    async fn texts(&self, sql: &'static Sql, argument: String) -> Result<Vec<Option<String>>, sqlx::Error> {
+        match self {
+            Self::Sqlite(pool) => {
+                sqlx::query_scalar(sql.text(Dialect::Sqlite)).bind(argument).fetch_all(pool).await
+            }
+            Self::Postgres(pool) => {
+                sqlx::query_scalar(sql.text(Dialect::Postgres)).bind(argument).fetch_all(pool).await
+            }
+        }
+    }
+
+    /// What a statement gives, one value a row.
+    pub(super) async fn rows<T: DeserializeOwned>(
+        &self,
+        sql: &'static Sql,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<T>, StoreError> {
+        let texts = self.texts(sql, argument(value)?).await.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => StoreError::Busy,
+            error => judge(&error),
+        })?;
+        texts.iter().flatten().map(|text| parse(text)).collect()
+    }
+
+    /// What a statement gives as one JSON list.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        sql: &'static Sql,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<T>, StoreError> {
+        Ok(self.rows(sql, value).await?.pop().unwrap_or_default())
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    // serde's own words may quote the row, which may hold a number or a text
+    serde_json::from_str(text).map_err(|error| {
+        StoreError::Corrupt(format!(
+            "a row cannot be read as {} ({:?})",
+            std::any::type_name::<T>(),
+            error.classify()
+        ))
+    })
+}

@@ -1,0 +1,159 @@
+//! The life of a message, and of a number: what `why` shows.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::contexts::MessageOf;
+use super::engine::Readers;
+use super::error::StoreError;
+use super::results;
+use super::sql::Sql;
+use super::views::{Life, LifeEntry, NumberLife, ReplyFilter};
+use crate::message::{MessageId, Msisdn, Outbound};
+
+static MESSAGE: Sql = Sql::new(
+    "select {row id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, state, \
+         cause} \
+     from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, m.source, \
+         m.accepted_ms, m.expires_ms, s.state, s.cause \
+         from message m join v_message_state s on s.message = m.id where m.id = {int message}) x",
+);
+static ENTRIES: Sql = Sql::new(
+    "select {list at_ms, kind, detail} from ( \
+     select o.at_ms, o.kind, \
+         {pack o.attempt, o.part, o.bind, o.carrier, o.status, o.carrier_id, o.cause} as detail \
+         from outcome o where o.message = {int message} \
+     union all \
+     select c.received_ms, 'receipt', {pack c.part, c.state, c.err, c.carrier, c.carrier_id, c.done_ms} \
+         from receipt c where c.message = {int message} \
+     union all \
+     select e.at_ms, e.kind, {pack e.detail} from event e where e.message = {int message} \
+     union all \
+     select i.opened_ms, 'asked', {pack i.survey, i.question, i.state, i.asked, i.closed_ms} \
+         from message m join invitation i on i.campaign = m.campaign and i.number = m.recipient \
+         where m.id = {int message} and i.message = m.id \
+     union all \
+     select n.received_ms, 'reply', {pack n.id, n.text, n.verdict, n.rule, n.campaign} \
+         from message m join inbound n on n.number = m.recipient and n.code = m.sender \
+             and n.received_ms >= m.accepted_ms \
+         where m.id = {int message} and (m.campaign is null or n.campaign = m.campaign) \
+     union all \
+     select a.at_ms, 'answer', {pack a.inbound, a.question, a.value, a.comment, a.rule, a.replaced_ms} \
+         from message m join invitation i on i.campaign = m.campaign and i.number = m.recipient and i.message = m.id \
+             join answer a on a.campaign = m.campaign and a.number = m.recipient \
+         where m.id = {int message} \
+     union all \
+     select c.not_before_ms, 'queued', {pack c.id, c.state, c.attempt, c.not_before_ms} \
+         from message m join chunk c on c.lane = m.lane and c.state in ('waiting', 'leased') \
+         where m.id = {int message} and exists ( \
+             select 1 from {each c.members} e where cast(e.value as bigint) = m.id)) x",
+);
+static NEWEST: Sql = Sql::new(
+    "select {list message} from (select id as message from message where recipient = {int number} \
+         order by id desc limit {int limit}) x",
+);
+static CONSENT: Sql = Sql::new(
+    "select {list at_ms, kind, detail} from (select c.at_ms, c.kind, \
+         {pack c.id, c.scope, c.inbound, c.actor, c.detail} as detail \
+         from consent_event c where c.number = {int number} order by c.at_ms, c.id) x",
+);
+static OPTED_OUT: Sql = Sql::new(
+    "select {list scope, since_ms} from (select scope, since_ms from optout where number = {int number} \
+         order by since_ms, scope) x",
+);
+
+#[derive(Deserialize)]
+struct MessageColumns {
+    #[serde(flatten)]
+    message: Outbound,
+    state: String,
+    cause: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct EntryColumns {
+    at_ms: i64,
+    kind: String,
+    detail: Detail,
+}
+
+/// An object inside a row, as such or as a text: SQLite may have forgotten which.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Detail {
+    Text(String),
+    Object(BTreeMap<String, serde_json::Value>),
+}
+
+impl From<EntryColumns> for LifeEntry {
+    fn from(columns: EntryColumns) -> Self {
+        let mut detail = match columns.detail {
+            Detail::Object(object) => object,
+            Detail::Text(text) => serde_json::from_str(&text).unwrap_or_default(),
+        };
+        detail.retain(|_, value| !value.is_null());
+        Self { at_ms: columns.at_ms, kind: columns.kind, detail }
+    }
+}
+
+/// What comes first where the clock does not tell: a receipt can be of the same millisecond as its send.
+fn order(kind: &str) -> u8 {
+    match kind {
+        "accepted" => 0,
+        "asked" => 1,
+        "queued" => 2,
+        "receipt" => 4,
+        "reply" => 5,
+        "answer" => 6,
+        _ => 3,
+    }
+}
+
+/// The life of one message.
+pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option<Life>, StoreError> {
+    let argument = serde_json::json!({ "message": message });
+    let Some(columns) = readers.rows::<MessageColumns>(&MESSAGE, &argument).await?.pop() else {
+        return Ok(None);
+    };
+    let rows: Vec<EntryColumns> = readers.list(&ENTRIES, &argument).await?;
+    let mut entries: Vec<LifeEntry> = rows.into_iter().map(LifeEntry::from).collect();
+    let MessageColumns { message, state, cause } = columns;
+    let mut detail = BTreeMap::from([
+        ("source".to_owned(), serde_json::json!(message.source)),
+        ("purpose".to_owned(), serde_json::json!(message.purpose)),
+        ("lane".to_owned(), serde_json::json!(message.lane)),
+    ]);
+    if let Some(campaign) = &message.campaign {
+        detail.insert("campaign".to_owned(), serde_json::json!(campaign));
+    }
+    entries.push(LifeEntry { at_ms: message.accepted_ms, kind: "accepted".to_owned(), detail });
+    entries.sort_by_key(|entry| (entry.at_ms, order(&entry.kind)));
+    Ok(Some(Life { message, state, cause, entries }))
+}
+
+/// What is known about a number.
+pub(super) async fn number(readers: &Readers, number: Msisdn) -> Result<NumberLife, StoreError> {
+    #[derive(Deserialize)]
+    struct Optout {
+        scope: String,
+        since_ms: i64,
+    }
+    let argument = serde_json::json!({ "number": number, "limit": NumberLife::MESSAGES });
+    let newest: Vec<MessageOf> = readers.list(&NEWEST, &argument).await?;
+    let mut messages = Vec::with_capacity(newest.len());
+    for row in newest {
+        messages.extend(life(readers, row.message).await?);
+    }
+    let limit = i64::try_from(NumberLife::REPLIES).unwrap_or_default();
+    let filter = ReplyFilter { number: Some(number), limit, ..ReplyFilter::default() };
+    let consent: Vec<EntryColumns> = readers.list(&CONSENT, &argument).await?;
+    let opted_out: Vec<Optout> = readers.list(&OPTED_OUT, &argument).await?;
+    Ok(NumberLife {
+        number,
+        opted_out: opted_out.into_iter().map(|row| (row.scope, row.since_ms)).collect(),
+        messages,
+        replies: results::replies(readers, &filter).await?,
+        consent: consent.into_iter().map(LifeEntry::from).collect(),
+    })
+}

@@ -1,0 +1,211 @@
+-- What was accepted, what is to be done, what came of it, what came in. Times are milliseconds since the epoch.
+
+create table meta (key text primary key, value text not null) strict, without rowid;
+insert into meta (key, value) values ('application', 'backchat');
+
+-- One row for each start of a process; the epoch says who owns a chunk.
+create table run (
+    epoch integer primary key autoincrement,
+    node integer not null,
+    started_ms integer not null,
+    ended_ms integer
+) strict;
+
+-- Insert-only. Nothing looks for work here.
+create table message (
+    id integer primary key,
+    lane text not null,
+    purpose text not null,
+    campaign text,
+    sender text not null,
+    recipient integer not null,
+    body text not null,
+    language text,
+    source text not null,
+    accepted_ms integer not null,
+    expires_ms integer
+) strict;
+create index message_recipient on message (recipient, id);
+create index message_campaign on message (campaign) where campaign is not null;
+
+-- The work lists; the only rows that are updated often.
+create table chunk (
+    id integer primary key,
+    lane text not null,
+    class integer not null,
+    campaign text,
+    not_before_ms integer not null,
+    state text not null check (state in ('waiting', 'leased', 'done')),
+    epoch integer,
+    lease_ms integer,
+    lease_until_ms integer,
+    attempt integer not null,
+    sent_upto integer not null check (sent_upto <= size),
+    size integer not null check (size > 0),
+    members text not null
+) strict;
+create index chunk_waiting on chunk (lane, class, not_before_ms, id) where state = 'waiting';
+create index chunk_leased on chunk (epoch) where state = 'leased';
+
+-- Insert-only.
+create table outcome (
+    message integer not null,
+    attempt integer not null,
+    part integer not null,
+    kind text not null check (kind in ('sent', 'rejected', 'retry', 'in_doubt', 'suppressed', 'expired', 'gave_up')),
+    bind text,
+    carrier text,
+    status integer,
+    carrier_id text,
+    carrier_key text,
+    cause text,
+    at_ms integer not null,
+    primary key (message, attempt, part, kind)
+) strict, without rowid;
+create index outcome_carrier on outcome (carrier, carrier_key, message) where carrier_key is not null;
+create index outcome_in_doubt on outcome (at_ms) where kind = 'in_doubt';
+
+create table receipt (
+    id integer primary key,
+    carrier text not null,
+    carrier_id text not null,
+    carrier_key text not null,
+    candidates text not null,
+    number integer,
+    state text not null,
+    is_final integer not null check (is_final in (0, 1)),
+    err text,
+    received_ms integer not null,
+    done_ms integer,
+    message integer,
+    part integer
+) strict;
+create unique index receipt_known on receipt (message, part, carrier_key, state) where message is not null;
+create unique index receipt_unknown on receipt (carrier, carrier_key, state) where message is null;
+
+-- The ids by which a receipt that came early is claimed.
+create table receipt_waiting (
+    carrier text not null,
+    candidate text not null,
+    receipt integer not null,
+    rank integer not null,
+    primary key (carrier, candidate, receipt)
+) strict, without rowid;
+create index receipt_waiting_receipt on receipt_waiting (receipt);
+
+create table campaign (
+    id text primary key,
+    lane text not null,
+    sender text not null,
+    purpose text not null,
+    survey text,
+    text text,
+    contacts text not null,
+    settings text not null,
+    state text not null,
+    created_ms integer not null,
+    imported_upto integer not null,
+    accepted integer not null,
+    refused integer not null
+) strict, without rowid;
+
+create table invitation (
+    campaign text not null,
+    number integer not null,
+    sender text not null,
+    message integer not null,
+    survey text not null,
+    question text not null,
+    state text not null,
+    asked integer not null,
+    language text,
+    name text,
+    opened_ms integer not null,
+    closed_ms integer,
+    primary key (campaign, number)
+) strict, without rowid;
+create index invitation_number on invitation (number, sender);
+
+create table inbound (
+    id integer primary key,
+    lane text not null,
+    number integer not null,
+    code text not null,
+    text text not null,
+    octets text not null,
+    data_coding integer not null,
+    received_ms integer not null,
+    digest text not null,
+    verdict text not null,
+    rule text not null,
+    pack text not null,
+    candidates text not null,
+    campaign text,
+    parts integer not null,
+    note text
+) strict;
+create index inbound_number on inbound (number, received_ms);
+create index inbound_campaign on inbound (campaign) where campaign is not null;
+
+create table inbound_part (
+    lane text not null,
+    number integer not null,
+    code text not null,
+    reference integer not null,
+    total integer not null,
+    part integer not null,
+    octets text not null,
+    data_coding integer not null,
+    received_ms integer not null,
+    done_ms integer,
+    primary key (lane, number, code, reference, total, part)
+) strict, without rowid;
+create index inbound_part_open on inbound_part (received_ms) where done_ms is null;
+
+create table answer (
+    inbound integer primary key,
+    campaign text not null,
+    number integer not null,
+    survey text not null,
+    question text not null,
+    value text not null,
+    comment text,
+    at_ms integer not null,
+    rule text not null,
+    pack text not null,
+    candidates text not null,
+    replaced_ms integer
+) strict;
+create index answer_campaign on answer (campaign, number, question);
+
+-- The opt-outs in force, and beside them every change there ever was.
+create table optout (
+    number integer not null,
+    scope text not null,
+    since_ms integer not null,
+    inbound integer,
+    primary key (number, scope)
+) strict, without rowid;
+
+create table consent_event (
+    id integer primary key,
+    number integer not null,
+    scope text not null,
+    kind text not null check (kind in ('opt_out', 'opt_in')),
+    at_ms integer not null,
+    inbound integer,
+    actor text not null,
+    detail text
+) strict;
+create index consent_event_number on consent_event (number);
+
+create table event (
+    id integer primary key,
+    at_ms integer not null,
+    kind text not null,
+    number integer,
+    message integer,
+    campaign text,
+    detail text
+) strict;
+create index event_message on event (message) where message is not null;

@@ -1,0 +1,303 @@
+//! What came of messages: outcomes, and the receipts that find them, early or late.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::accept;
+use super::engine::Tx;
+use super::error::StoreError;
+use super::rows::{NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
+use super::sql::Sql;
+use crate::message::MessageId;
+
+/// A receipt can belong to a message the carrier took at most so long ago: carriers use their ids again, and none
+/// keeps trying longer than a week.
+const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
+/// Parked receipts looked at in one sweep.
+const SWEEP_ROWS: i64 = 1_000;
+
+static OUTCOMES: Sql = Sql::new(
+    "insert into outcome (message, attempt, part, kind, bind, carrier, status, carrier_id, carrier_key, cause, at_ms) \
+     select message, attempt, part, kind, bind, carrier, status, carrier_id, carrier_key, cause, at_ms \
+     from {rows message bigint, attempt bigint, part bigint, kind text, bind text, carrier text, status bigint, \
+         carrier_id text, carrier_key text, cause text, at_ms bigint} \
+     where true on conflict do nothing",
+);
+static DONE: Sql = Sql::new(
+    "update chunk set state = 'done' from {rows id bigint, epoch bigint} \
+     where chunk.id = r.id and chunk.epoch = r.epoch and chunk.state = 'leased'",
+);
+/// Outcomes just recorded, against the receipts that wait.
+static CLAIMS: Sql = Sql::new(
+    "select {list receipt, rank, message, part, number, recipient} from ( \
+         select w.receipt, w.rank, r.message, r.part, c.number, m.recipient \
+         from {rows message bigint, part bigint, kind text, carrier text, carrier_key text, at_ms bigint} \
+         join receipt_waiting w on w.carrier = r.carrier and w.candidate = r.carrier_key \
+         join receipt c on c.id = w.receipt join message m on m.id = r.message \
+         where r.kind = 'sent') x",
+);
+/// Receipts just come, against the newest message under each id they may mean.
+static MATCHES: Sql = Sql::new(
+    "select {list receipt, rank, message, part, number, recipient} from ( \
+         select r.receipt, r.rank, o.message, o.part, r.number, m.recipient \
+         from {rows receipt bigint, rank bigint, carrier text, candidate text, number bigint, since_ms bigint} \
+         join outcome o on o.carrier = r.carrier and o.carrier_key = r.candidate and o.kind = 'sent' \
+             and o.at_ms >= r.since_ms \
+             and o.message = (select max(n.message) from outcome n \
+                 where n.carrier = r.carrier and n.carrier_key = r.candidate and n.kind = 'sent') \
+         join message m on m.id = o.message) x",
+);
+/// Receipts that wait, against everything recorded.
+static SWEEP: Sql = Sql::new(
+    "select {list receipt, rank, message, part, number, recipient} from ( \
+         select w.receipt, w.rank, o.message, o.part, c.number, m.recipient \
+         from receipt_waiting w join receipt c on c.id = w.receipt \
+         join outcome o on o.carrier = w.carrier and o.carrier_key = w.candidate and o.kind = 'sent' \
+             and o.at_ms >= c.received_ms - {int reach_ms} \
+             and o.message = (select max(n.message) from outcome n \
+                 where n.carrier = w.carrier and n.carrier_key = w.candidate and n.kind = 'sent') \
+         join message m on m.id = o.message limit {int limit}) x",
+);
+static CLAIM: Sql = Sql::new(
+    "update receipt set message = r.message, part = r.part from {rows id bigint, message bigint, part bigint} \
+     where receipt.id = r.id and receipt.message is null and not exists ( \
+         select 1 from receipt k where k.message = r.message and k.part = r.part \
+             and k.carrier_key = receipt.carrier_key and k.state = receipt.state)",
+);
+static NO_LONGER_WAITING: Sql =
+    Sql::new("delete from receipt_waiting where receipt in (select r.id from {rows id bigint})");
+static RECEIPTS: Sql = Sql::new(
+    "insert into receipt (id, carrier, carrier_id, carrier_key, candidates, number, state, is_final, err, \
+         received_ms, done_ms, message, part) \
+     select id, carrier, carrier_id, carrier_key, candidates, number, state, is_final, err, received_ms, done_ms, \
+         message, part \
+     from {rows id bigint, carrier text, carrier_id text, carrier_key text, candidates text, number bigint, \
+         state text, is_final bigint, err text, received_ms bigint, done_ms bigint, message bigint, part bigint} \
+     where true on conflict do nothing",
+);
+static STORED: Sql = Sql::new(
+    "select {list id, message, part} from ( \
+         select c.id, c.message, c.part from {ids} join receipt c on c.id = r.id) x",
+);
+static WAIT: Sql = Sql::new(
+    "insert into receipt_waiting (carrier, candidate, receipt, rank) select carrier, candidate, receipt, rank \
+     from {rows carrier text, candidate text, receipt bigint, rank bigint} where true on conflict do nothing",
+);
+
+/// Inserts outcomes; those known are left as they are.
+pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<(), StoreError> {
+    tx.change_all(&OUTCOMES, outcomes).await.map(drop)
+}
+
+/// Records what came of messages: outcomes, the receipts that waited for them, chunks to follow, chunks that are through.
+pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<(), StoreError> {
+    #[derive(Serialize)]
+    struct Done {
+        id: i64,
+        epoch: i64,
+    }
+    let outcomes: Vec<&OutcomeRow> = all.iter().flat_map(|one| &one.outcomes).collect();
+    insert(tx, &outcomes).await?;
+    if outcomes.iter().any(|outcome| outcome.carrier_key.is_some()) {
+        let found = tx.list(&CLAIMS, &outcomes).await?;
+        claim(tx, found).await?;
+    }
+    // a chunk carries on only what is still leased, so these come before the leases end
+    accept::chunks(tx, &all.iter().flat_map(|one| &one.retry).collect::<Vec<&NewChunk>>()).await?;
+    let epoch = tx.epoch;
+    let done: Vec<Done> =
+        all.iter().flat_map(|one| &one.done).map(|chunk| Done { id: chunk.0, epoch }).collect();
+    tx.change_all(&DONE, &done).await.map(drop)
+}
+
+/// A receipt and a message it may be about.
+#[derive(Debug, Deserialize)]
+struct Match {
+    receipt: i64,
+    /// 0: the id as written; else a form it may stand for.
+    rank: i64,
+    message: MessageId,
+    part: i64,
+    number: Option<u64>,
+    recipient: u64,
+}
+
+impl Match {
+    /// How sure it is, the lower the surer; none where it is no match.
+    fn doubt(&self) -> Option<(u8, i64)> {
+        match (self.number.map(|number| number == self.recipient), self.rank) {
+            (Some(true), rank) => Some((0, rank)),
+            (None, 0) => Some((1, 0)),
+            // carriers do rewrite numbers; the id as written still counts, if nothing better is there
+            (Some(false), 0) => Some((2, 0)),
+            (None, rank) => Some((3, rank)),
+            (Some(false), _) => None,
+        }
+    }
+}
+
+/// The surest match of each receipt. An id in another form, without a number to confirm it, counts only when it means
+/// one message alone.
+fn surest(found: Vec<Match>) -> BTreeMap<i64, Match> {
+    let mut by_receipt: BTreeMap<i64, Vec<Match>> = BTreeMap::new();
+    for one in found {
+        by_receipt.entry(one.receipt).or_default().push(one);
+    }
+    let mut chosen = BTreeMap::new();
+    for (receipt, mut matches) in by_receipt {
+        matches.retain(|one| one.doubt().is_some());
+        matches.sort_by_key(|one| (one.doubt(), std::cmp::Reverse(one.message)));
+        let guess = matches.first().is_some_and(|best| best.doubt().is_some_and(|(doubt, _)| doubt == 3));
+        if guess && matches.iter().any(|one| one.message != matches[0].message) {
+            continue;
+        }
+        if !matches.is_empty() {
+            chosen.insert(receipt, matches.swap_remove(0));
+        }
+    }
+    chosen
+}
+
+#[derive(Serialize)]
+struct ClaimParam {
+    id: i64,
+    message: MessageId,
+    part: i64,
+}
+
+async fn claim(tx: &mut Tx<'_>, found: Vec<Match>) -> Result<u64, StoreError> {
+    // a receipt that waits and an id in another form, with no number: what is recorded next may fit better
+    let sure = found.into_iter().filter(|one| one.doubt().is_some_and(|(doubt, _)| doubt < 3)).collect();
+    settle(tx, surest(sure)).await
+}
+
+async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<u64, StoreError> {
+    let params: Vec<ClaimParam> = chosen
+        .into_values()
+        .map(|one| ClaimParam { id: one.receipt, message: one.message, part: one.part })
+        .collect();
+    tx.change_all(&NO_LONGER_WAITING, &params).await?;
+    tx.change_all(&CLAIM, &params).await
+}
+
+/// Looks again for the messages of receipts that wait: two nodes may each have missed what the other was writing.
+pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    let argument = serde_json::json!({ "reach_ms": RECEIPT_REACH_MS, "limit": SWEEP_ROWS });
+    let found = tx.list(&SWEEP, &argument).await?;
+    settle(tx, surest(found)).await
+}
+
+#[derive(Serialize)]
+struct CandidateParam<'a> {
+    carrier: &'a str,
+    candidate: &'a str,
+    receipt: i64,
+    rank: usize,
+    number: Option<u64>,
+    since_ms: i64,
+}
+
+fn candidates(receipt: &ReceiptRow) -> impl Iterator<Item = CandidateParam<'_>> {
+    let others = receipt.candidates.iter().map(String::as_str).filter(|form| *form != receipt.carrier_key);
+    std::iter::once(receipt.carrier_key.as_str()).chain(others).enumerate().map(|(rank, candidate)| {
+        CandidateParam {
+            carrier: &receipt.carrier,
+            candidate,
+            receipt: receipt.id,
+            rank,
+            number: receipt.number.map(|number| number.0),
+            since_ms: receipt.received_ms - RECEIPT_REACH_MS,
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct ReceiptParam<'a> {
+    #[serde(flatten)]
+    receipt: &'a ReceiptRow,
+    message: Option<MessageId>,
+    part: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    id: i64,
+    message: Option<MessageId>,
+    part: Option<i64>,
+}
+
+/// Stores receipts and tells what became of each, in their order.
+pub(super) async fn receipts(
+    tx: &mut Tx<'_>,
+    receipts: &[&ReceiptRow],
+) -> Result<Vec<ReceiptFate>, StoreError> {
+    if receipts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let forms: Vec<CandidateParam<'_>> = receipts.iter().flat_map(|receipt| candidates(receipt)).collect();
+    let chosen = surest(tx.list(&MATCHES, &forms).await?);
+    let params: Vec<ReceiptParam<'_>> = receipts
+        .iter()
+        .map(|receipt| {
+            let found = chosen.get(&receipt.id);
+            ReceiptParam {
+                receipt,
+                message: found.map(|found| found.message),
+                part: found.map(|found| found.part),
+            }
+        })
+        .collect();
+    tx.change(&RECEIPTS, &params).await?;
+    let ids: Vec<i64> = receipts.iter().map(|receipt| receipt.id).collect();
+    let stored: Vec<Stored> = tx.list(&STORED, &ids).await?;
+    let stored: HashMap<i64, Stored> = stored.into_iter().map(|row| (row.id, row)).collect();
+    let waiting: Vec<CandidateParam<'_>> = receipts
+        .iter()
+        .filter(|receipt| stored.get(&receipt.id).is_some_and(|row| row.message.is_none()))
+        .flat_map(|receipt| candidates(receipt))
+        .collect();
+    tx.change_all(&WAIT, &waiting).await?;
+    Ok(receipts
+        .iter()
+        .map(|receipt| match stored.get(&receipt.id) {
+            None => ReceiptFate::Duplicate,
+            Some(Stored { message: Some(message), part: Some(part), .. }) => {
+                ReceiptFate::Matched { message: *message, part: *part }
+            }
+            Some(_) => ReceiptFate::Waiting,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(message: i64, rank: i64, number: Option<u64>, recipient: u64) -> Match {
+        Match { receipt: 1, rank, message: MessageId(message), part: 0, number, recipient }
+    }
+
+    fn choice(found: Vec<Match>) -> Option<i64> {
+        surest(found).remove(&1).map(|one| one.message.0)
+    }
+
+    #[test]
+    fn the_number_decides_between_two_readings_of_an_id() {
+        assert_eq!(choice(vec![found(10, 0, Some(7), 8), found(20, 1, Some(7), 7)]), Some(20));
+        assert_eq!(choice(vec![found(10, 0, Some(7), 7), found(20, 1, Some(7), 7)]), Some(10));
+    }
+
+    #[test]
+    fn without_a_number_the_id_as_written_counts_and_a_converted_one_only_alone() {
+        assert_eq!(choice(vec![found(10, 0, None, 8), found(20, 1, None, 7)]), Some(10));
+        assert_eq!(choice(vec![found(20, 1, None, 7)]), Some(20));
+        assert_eq!(choice(vec![found(20, 1, None, 7), found(30, 2, None, 9)]), None);
+    }
+
+    #[test]
+    fn a_converted_id_for_another_number_is_no_match() {
+        assert_eq!(choice(vec![found(20, 1, Some(8), 7)]), None);
+        assert_eq!(choice(vec![found(20, 0, Some(8), 7)]), Some(20));
+    }
+}

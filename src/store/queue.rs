@@ -1,0 +1,296 @@
+//! The queue: leasing a chunk, marking a slice of it before it is written, and what a dead owner left.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::Tx;
+use super::error::StoreError;
+use super::outcomes;
+use super::rows::{ChunkId, Interrupted, LeasedChunk, OutcomeRow, SliceMark};
+use super::sql::{Dialect, Sql};
+use crate::message::{CampaignId, Class, MessageId, Outbound, OutcomeKind};
+
+/// So many interrupted chunks at once: some 5 MB; who asks again gets the rest.
+const INTERRUPTED_AT_ONCE: i64 = 64;
+
+// One index probe for each class, the most urgent first; coalesce looks no further than it must.
+static LEASE: Sql = Sql::new(
+    "update chunk set state = 'leased', epoch = {int epoch}, lease_ms = {int lease_ms}, \
+         lease_until_ms = {int now_ms} + {int lease_ms} \
+     where state = 'waiting' and id = coalesce( \
+         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 0 \
+             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
+         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 1 \
+             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
+         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 2 \
+             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
+         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 3 \
+             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked})) \
+     returning {pack id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members}",
+);
+/// When the next chunk of a lane may be leased.
+pub(super) static NEXT_DUE: Sql = Sql::new(
+    "select {row due} from (select min(probe.due) as due from ( \
+         select (select min(c.not_before_ms) from chunk c \
+             where c.state = 'waiting' and c.lane = {text lane} and c.class = 0) as due \
+         union all select (select min(c.not_before_ms) from chunk c \
+             where c.state = 'waiting' and c.lane = {text lane} and c.class = 1) \
+         union all select (select min(c.not_before_ms) from chunk c \
+             where c.state = 'waiting' and c.lane = {text lane} and c.class = 2) \
+         union all select (select min(c.not_before_ms) from chunk c \
+             where c.state = 'waiting' and c.lane = {text lane} and c.class = 3)) probe) x",
+);
+/// What is not through yet.
+pub(super) static DEPTH: Sql = Sql::new(
+    "select {row class, chunks, messages, next_ms} from ( \
+         select class, count(*) as chunks, sum(size - sent_upto) as messages, min(not_before_ms) as next_ms \
+         from chunk where state in ('waiting', 'leased') and lane = {text lane} group by class order by class) x",
+);
+static MEMBERS: Sql = Sql::new(
+    "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms} \
+     from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, \
+         m.source, m.accepted_ms, m.expires_ms from {ids} join message m on m.id = r.id) x",
+);
+static MARK: Sql = Sql::new(
+    "update chunk set lease_until_ms = r.at_ms + chunk.lease_ms, \
+         sent_upto = case when chunk.sent_upto > r.upto then chunk.sent_upto else r.upto end \
+     from {rows id bigint, upto bigint, at_ms bigint, epoch bigint} \
+     where chunk.id = r.id and chunk.state = 'leased' and chunk.epoch = r.epoch \
+     returning {pack chunk.id}",
+);
+static OPTED_OUT: Sql = Sql::new(
+    "select {list message, attempt, at_ms, scope} from ( \
+         select r.message, r.attempt, r.at_ms, r.scope \
+         from {rows message bigint, attempt bigint, at_ms bigint, number bigint, scope text} \
+         join optout o on o.number = r.number and o.scope = r.scope) x",
+);
+// Ours is what an earlier run of this node held (on SQLite: any run, since there is one server a file), and what
+// another node has let lapse.
+static TAKE_OVER: Sql = Sql::new(
+    "update chunk set epoch = {int epoch}, lease_ms = {int lease_ms}, \
+         lease_until_ms = {int now_ms} + {int lease_ms} \
+     where state = 'leased' and epoch <> {int epoch} and ( \
+         {int alone} = 1 or lease_until_ms < {int now_ms} \
+         or epoch in (select o.epoch from run o join run me on me.node = o.node \
+             where me.epoch = {int epoch} and o.epoch < me.epoch))",
+);
+static OWNERLESS: Sql = Sql::new(
+    "select {row id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members} from ( \
+         select id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members from chunk \
+         where state = 'leased' and epoch = {int epoch} \
+             and id not in (select cast(h.value as bigint) from {each {text held}} h) \
+         order by id limit {int limit}) x",
+);
+static ANSWERED: Sql = Sql::new(
+    "select {list message, part} from (select distinct o.message, o.part \
+         from {rows message bigint, attempt bigint} \
+         join outcome o on o.message = r.message and o.attempt = r.attempt order by o.message, o.part) x",
+);
+static ENDED: Sql = Sql::new("update run set ended_ms = {int at_ms} where epoch = {int epoch}");
+
+#[derive(Deserialize)]
+struct ChunkColumns {
+    id: ChunkId,
+    lane: String,
+    class: i64,
+    campaign: Option<CampaignId>,
+    attempt: i64,
+    sent_upto: usize,
+    lease_until_ms: i64,
+    members: String,
+}
+
+/// The class of a rank in the database.
+pub(super) fn class(rank: i64) -> Result<Class, StoreError> {
+    let unknown = || StoreError::Corrupt(format!("there is no class {rank}"));
+    Class::ALL.into_iter().find(|class| class.rank() == rank).ok_or_else(unknown)
+}
+
+/// Leases the most urgent chunk of a lane that is due.
+pub(super) async fn lease(
+    tx: &mut Tx<'_>,
+    lane: &str,
+    now_ms: i64,
+    lease_ms: i64,
+) -> Result<Option<LeasedChunk>, StoreError> {
+    let argument =
+        serde_json::json!({ "lane": lane, "now_ms": now_ms, "lease_ms": lease_ms, "epoch": tx.epoch });
+    match tx.rows(&LEASE, &argument).await?.pop() {
+        Some(columns) => with_members(tx, columns).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn with_members(tx: &mut Tx<'_>, columns: ChunkColumns) -> Result<LeasedChunk, StoreError> {
+    let damaged = |what: &str| StoreError::Corrupt(format!("chunk {}: {what}", columns.id.0));
+    let ids: Vec<MessageId> =
+        serde_json::from_str(&columns.members).map_err(|_| damaged("its members cannot be read"))?;
+    let messages: Vec<Outbound> = tx.list(&MEMBERS, &ids).await?;
+    let mut messages: HashMap<MessageId, Outbound> =
+        messages.into_iter().map(|message| (message.id, message)).collect();
+    let members: Option<Vec<Outbound>> = ids.iter().map(|id| messages.remove(id)).collect();
+    Ok(LeasedChunk {
+        members: members.ok_or_else(|| damaged("a member is missing, or is named twice"))?,
+        id: columns.id,
+        lane: columns.lane,
+        class: class(columns.class)?,
+        campaign: columns.campaign,
+        attempt: columns.attempt,
+        sent_upto: columns.sent_upto,
+        lease_until_ms: columns.lease_until_ms,
+    })
+}
+
+#[derive(Serialize)]
+struct MarkParam {
+    id: ChunkId,
+    upto: usize,
+    at_ms: i64,
+    epoch: i64,
+}
+
+#[derive(Serialize)]
+struct CheckParam<'a> {
+    message: MessageId,
+    attempt: i64,
+    at_ms: i64,
+    number: u64,
+    scope: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Hit {
+    message: MessageId,
+    attempt: i64,
+    at_ms: i64,
+    scope: String,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: ChunkId,
+}
+
+/// Moves watermarks, and tells for each slice which of its messages an opt-out stops; these are recorded as suppressed.
+/// A chunk that is no longer ours is refused.
+pub(super) async fn mark(
+    tx: &mut Tx<'_>,
+    marks: &[&SliceMark],
+) -> Result<Vec<Result<Vec<MessageId>, StoreError>>, StoreError> {
+    if marks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut furthest: BTreeMap<ChunkId, MarkParam> = BTreeMap::new();
+    for mark in marks {
+        let param = MarkParam { id: mark.chunk, upto: mark.upto, at_ms: mark.at_ms, epoch: tx.epoch };
+        let known = furthest.entry(mark.chunk).or_insert(MarkParam { ..param });
+        if param.upto > known.upto {
+            *known = param;
+        }
+    }
+    let moved: Vec<Id> = tx.rows(&MARK, &furthest.into_values().collect::<Vec<_>>()).await?;
+    let ours: HashSet<ChunkId> = moved.into_iter().map(|moved| moved.id).collect();
+    let checks: Vec<CheckParam<'_>> = marks
+        .iter()
+        .filter(|mark| ours.contains(&mark.chunk))
+        .flat_map(|mark| mark.checks.iter().map(|check| (mark.at_ms, check)))
+        .flat_map(|(at_ms, check)| {
+            check.scopes.iter().map(move |scope| CheckParam {
+                message: check.message,
+                attempt: check.attempt,
+                at_ms,
+                number: check.number.0,
+                scope,
+            })
+        })
+        .collect();
+    let hits: Vec<Hit> = if checks.is_empty() { Vec::new() } else { tx.list(&OPTED_OUT, &checks).await? };
+    let mut suppressed: BTreeMap<MessageId, OutcomeRow> = BTreeMap::new();
+    for hit in hits {
+        suppressed.entry(hit.message).or_insert_with(|| OutcomeRow {
+            message: hit.message,
+            attempt: hit.attempt,
+            part: 0,
+            kind: OutcomeKind::Suppressed,
+            bind: None,
+            carrier: None,
+            status: None,
+            carrier_id: None,
+            carrier_key: None,
+            cause: Some(hit.scope),
+            at_ms: hit.at_ms,
+        });
+    }
+    outcomes::insert(tx, &suppressed.values().collect::<Vec<_>>()).await?;
+    let stopped = |mark: &SliceMark| {
+        let messages = mark.checks.iter().map(|check| check.message);
+        messages.filter(|message| suppressed.contains_key(message)).collect::<BTreeSet<_>>()
+    };
+    Ok(marks
+        .iter()
+        .map(|mark| {
+            if ours.contains(&mark.chunk) {
+                Ok(stopped(mark).into_iter().collect())
+            } else {
+                let reason = format!("chunk {} is not ours any more; send nothing of it", mark.chunk.0);
+                Err(StoreError::Refused(reason))
+            }
+        })
+        .collect())
+}
+
+#[derive(Deserialize)]
+struct Answered {
+    message: MessageId,
+    part: i64,
+}
+
+/// Takes over what nobody alive holds, and tells what is in doubt. What `held` names is in somebody's hands here.
+pub(super) async fn interrupted(
+    tx: &mut Tx<'_>,
+    held: &HashSet<ChunkId>,
+    now_ms: i64,
+    lease_ms: i64,
+) -> Result<Vec<Interrupted>, StoreError> {
+    let alone = i64::from(tx.connection.dialect() == Dialect::Sqlite);
+    let argument = serde_json::json!({
+        "epoch": tx.epoch, "now_ms": now_ms, "lease_ms": lease_ms, "alone": alone,
+        "held": held.iter().map(|chunk| chunk.0).collect::<Vec<_>>(), "limit": INTERRUPTED_AT_ONCE,
+    });
+    tx.change(&TAKE_OVER, &argument).await?;
+    let chunks: Vec<ChunkColumns> = tx.rows(&OWNERLESS, &argument).await?;
+    let mut all = Vec::with_capacity(chunks.len());
+    for columns in chunks {
+        let chunk = with_members(tx, columns).await?;
+        all.push(judge(tx, chunk).await?);
+    }
+    Ok(all)
+}
+
+async fn judge(tx: &mut Tx<'_>, chunk: LeasedChunk) -> Result<Interrupted, StoreError> {
+    let (marked, above) = chunk.members.split_at(chunk.sent_upto.min(chunk.members.len()));
+    let (marked, unsent) = (marked.to_vec(), above.to_vec());
+    let asked: Vec<_> = marked
+        .iter()
+        .map(|message| serde_json::json!({ "message": message.id, "attempt": chunk.attempt }))
+        .collect();
+    let rows: Vec<Answered> = if asked.is_empty() { Vec::new() } else { tx.list(&ANSWERED, &asked).await? };
+    let mut parts: HashMap<MessageId, Vec<i64>> = HashMap::new();
+    for row in rows {
+        parts.entry(row.message).or_default().push(row.part);
+    }
+    let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
+    for message in marked {
+        match parts.remove(&message.id) {
+            Some(parts) => answered.push((message, parts)),
+            None => in_doubt.push(message),
+        }
+    }
+    Ok(Interrupted { chunk, in_doubt, answered, unsent })
+}
+
+/// Notes that this run has ended by itself.
+pub(super) async fn ended(tx: &mut Tx<'_>, at_ms: i64) -> Result<(), StoreError> {
+    tx.change(&ENDED, &serde_json::json!({ "at_ms": at_ms, "epoch": tx.epoch })).await.map(drop)
+}

@@ -1,0 +1,188 @@
+//! The dialect: statements are written once, with marks where SQLite and Postgres differ.
+//!
+//! Every statement takes one JSON text (`$1`) and gives one column of JSON texts. So all Rust code is the same for
+//! both engines, a batch of any size is one prepared statement, and a row costs the driver nothing.
+//!
+//! | mark | means |
+//! | --- | --- |
+//! | `{rows id bigint, name text}` | `$1` is a list of objects: a table `r` with these columns |
+//! | `{ids}` | `$1` is a list of numbers: a table `r` with a column `id` |
+//! | `{each c.members}` | a JSON text holding a list of numbers: a table with a column `value` |
+//! | `{text lane}`, `{int now_ms}` | `$1` is one object: its member |
+//! | `{list id, "to"}` | all rows of the table `x` as one JSON list of objects; `x` has just these columns |
+//! | `{row id, "to"}` | one row of `x` as a JSON object |
+//! | `{pack c.id, c.lane}` | an object of columns, where there is no `x` (`returning`) |
+//! | `{skip_locked}` | leave rows another node is just taking |
+//!
+//! Marks may stand in marks. A list or a column of JSON inside a row stays a string, which the reader parses in turn:
+//! whether SQLite remembers that a text is JSON depends on its plan.
+
+use std::sync::OnceLock;
+
+use serde::Serialize;
+
+use super::error::StoreError;
+
+/// Which of the two engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// One statement for both engines.
+pub(super) struct Sql {
+    text: &'static str,
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
+}
+
+impl Sql {
+    pub(super) const fn new(text: &'static str) -> Self {
+        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    /// The text for this engine, worked out once.
+    pub(super) fn text(&'static self, dialect: Dialect) -> &'static str {
+        match dialect {
+            Dialect::Sqlite => self.sqlite.get_or_init(|| expand(self.text, dialect)),
+            Dialect::Postgres => self.postgres.get_or_init(|| expand(self.text, dialect)),
+        }
+    }
+}
+
+/// The one argument of a statement.
+pub(super) fn argument(value: &(impl Serialize + ?Sized)) -> Result<String, StoreError> {
+    let text = serde_json::to_string(value).map_err(|error| StoreError::Refused(error.to_string()))?;
+    Ok(without_nul(text))
+}
+
+/// Postgres keeps no U+0000 in a text, and handsets do send it. It becomes the replacement character, in both
+/// engines alike, rather than a message nobody can store.
+fn without_nul(text: String) -> String {
+    const NUL: &str = "\\u0000";
+    if !text.contains(NUL) {
+        return text;
+    }
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('\\') {
+        clean.push_str(&rest[..at]);
+        if let Some(after) = rest[at..].strip_prefix(NUL) {
+            clean.push('\u{fffd}');
+            rest = after;
+        } else {
+            // a backslash and the sign it escapes stay together, so that `\\u0000` is not mistaken
+            let end = (at + 2).min(rest.len());
+            clean.push_str(&rest[at..end]);
+            rest = &rest[end..];
+        }
+    }
+    clean + rest
+}
+
+/// Puts the engine's words in for the marks, innermost first.
+fn expand(text: &str, dialect: Dialect) -> String {
+    let mut text = text.to_owned();
+    while let Some((start, length)) =
+        text.find('}').and_then(|end| text[..end].rfind('{').map(|start| (start, end - start)))
+    {
+        let mark = &text[start + 1..start + length];
+        let (name, rest) = mark.split_once(char::is_whitespace).unwrap_or((mark, ""));
+        let words = match dialect {
+            Dialect::Sqlite => sqlite(name, rest.trim()),
+            Dialect::Postgres => postgres(name, rest.trim()),
+        };
+        text.replace_range(start..=start + length, &words);
+    }
+    text
+}
+
+fn sqlite(name: &str, rest: &str) -> String {
+    match name {
+        "rows" => {
+            let columns = each(rest, |column| {
+                let column = column.split_whitespace().next().unwrap_or_default();
+                format!("value ->> '{}' as {column}", column.trim_matches('"'))
+            });
+            // jsonb_each hands out parsed values: twice as fast as json_each (ARCHITECTURE.md has the figures)
+            format!("(select {columns} from jsonb_each($1)) r")
+        }
+        "ids" => "(select value as id from json_each($1)) r".to_owned(),
+        "each" => format!("json_each({rest})"),
+        "text" | "int" => format!("($1 ->> '{rest}')"),
+        "list" => format!("json_group_array(json_object({}))", members(rest, "x.")),
+        "row" => format!("json_object({})", members(rest, "x.")),
+        "pack" => format!("json_object({})", members(rest, "")),
+        _ => String::new(),
+    }
+}
+
+fn postgres(name: &str, rest: &str) -> String {
+    match name {
+        "rows" => format!("json_to_recordset(cast($1 as json)) as r({rest})"),
+        "ids" => {
+            "(select cast(value as bigint) as id from json_array_elements_text(cast($1 as json))) r".into()
+        }
+        "each" => format!("json_array_elements_text(cast({rest} as json))"),
+        "text" => format!("(cast($1 as json) ->> '{rest}')"),
+        "int" => format!("cast(cast($1 as json) ->> '{rest}' as bigint)"),
+        // a whole row at once: json_agg looks its column names up once, json_build_object for each row
+        "list" => "cast(json_agg(x) as text)".to_owned(),
+        "row" => "cast(row_to_json(x) as text)".to_owned(),
+        "pack" => format!("cast(json_build_object({}) as text)", members(rest, "")),
+        "skip_locked" => "for update skip locked".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn members(columns: &str, table: &str) -> String {
+    each(columns, |column| {
+        let name = column.rsplit('.').next().unwrap_or(column).trim_matches('"');
+        format!("'{name}', {table}{column}")
+    })
+}
+
+fn each(list: &str, word: impl Fn(&str) -> String) -> String {
+    list.split(',').map(|item| word(item.trim())).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_becomes_each_engines_own_words() {
+        static INSERT: Sql = Sql::new("insert into t select id, \"to\" from {rows id bigint, \"to\" text}");
+        assert_eq!(
+            INSERT.text(Dialect::Sqlite),
+            "insert into t select id, \"to\" from \
+             (select value ->> 'id' as id, value ->> 'to' as \"to\" from jsonb_each($1)) r"
+        );
+        assert_eq!(
+            INSERT.text(Dialect::Postgres),
+            "insert into t select id, \"to\" from \
+             json_to_recordset(cast($1 as json)) as r(id bigint, \"to\" text)"
+        );
+    }
+
+    #[test]
+    fn marks_may_stand_in_marks() {
+        static NESTED: Sql = Sql::new("select id from {each (select {list a} from x)}");
+        assert_eq!(
+            NESTED.text(Dialect::Sqlite),
+            "select id from json_each((select json_group_array(json_object('a', x.a)) from x))"
+        );
+        assert_eq!(
+            NESTED.text(Dialect::Postgres),
+            "select id from json_array_elements_text(cast((select cast(json_agg(x) as text) from x) as json))"
+        );
+    }
+
+    #[test]
+    fn a_nul_in_a_text_is_replaced_and_a_written_one_is_not() {
+        assert_eq!(argument("a\0b\0").unwrap(), "\"a\u{fffd}b\u{fffd}\"");
+        assert_eq!(argument("a\\u0000b\0").unwrap(), "\"a\\\\u0000b\u{fffd}\"");
+        assert_eq!(argument("plain").unwrap(), "\"plain\"");
+    }
+}

@@ -1,0 +1,457 @@
+//! The one task that writes: natural group commit. It takes all that queued up while the last commit ran, merges it by
+//! kind into a few statements, commits once, and answers all.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use super::arrivals::{ConsentChange, InboundCommit, PartRow};
+use super::engine::{Connection, Engine, Tx};
+use super::error::{StoreError, commit_is_unknown, judge};
+use super::rows::{
+    Acceptance, Campaign, CampaignState, ChunkId, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow, Record,
+    SliceMark,
+};
+use crate::message::{CampaignId, MessageId};
+use crate::store::{accept, inbound, outcomes, queue};
+
+/// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
+const INTAKE_ROWS: u32 = 20_000;
+/// Rows of results that may wait, apart from the intake: refusing a result makes a duplicate, so they have their own
+/// room, and who finds it full waits.
+const RESULT_ROWS: u32 = 40_000;
+/// A commit takes no more rows than this unless one write alone is larger: past it only latency grows.
+const ROWS_A_COMMIT: u32 = 4_000;
+/// And no more writes than this.
+const WRITES_A_COMMIT: usize = 1_024;
+/// A transaction that has not ended by then never will; longer than Postgres' own statement timeout.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// A new connection is tried at most this often.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
+/// Connecting takes no longer than this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Conflicts between nodes (deadlock, serialization) are tried so often before the caller is told.
+const CONFLICT_TRIES: usize = 3;
+/// Idle for so long, the writer carries the WAL over, so that a busy commit need not.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// One thing to write.
+#[derive(Debug, Clone)]
+pub(super) enum Write {
+    Accept(Acceptance),
+    Campaign(Campaign),
+    CampaignState { id: CampaignId, state: CampaignState },
+    Consent(Vec<ConsentChange>),
+    Inbound(Vec<InboundCommit>),
+    Part(PartRow),
+    Record(Record),
+    Receipts(Vec<ReceiptRow>),
+    Rematch,
+    Interrupted { now_ms: i64, lease_ms: i64 },
+    Slice(SliceMark),
+    Lease { lane: String, now_ms: i64, lease_ms: i64 },
+    Ended { at_ms: i64 },
+}
+
+/// What a write comes to.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Done,
+    Fates(Vec<ReceiptFate>),
+    Count(u64),
+    Parts(Option<Vec<PartRow>>),
+    Interrupted(Vec<Interrupted>),
+    Suppressed(Vec<MessageId>),
+    Leased(Option<LeasedChunk>),
+    Handed(Handed),
+}
+
+/// Chunks handed out by `lease_chunk` and not yet through: what is leased to us beyond these has no owner.
+#[derive(Debug, Clone, Default)]
+struct Held(Arc<Mutex<HashSet<ChunkId>>>);
+
+impl Held {
+    fn with<T>(&self, look: impl FnOnce(&mut HashSet<ChunkId>) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A leased chunk on its way to who asked. Should that one have gone, it has no owner again.
+#[derive(Debug)]
+pub(super) struct Handed {
+    chunk: Option<LeasedChunk>,
+    held: Held,
+}
+
+impl Handed {
+    /// It has arrived.
+    pub(super) fn take(mut self) -> Option<LeasedChunk> {
+        self.chunk.take()
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        if let Some(chunk) = &self.chunk {
+            self.held.with(|held| held.remove(&chunk.id));
+        }
+    }
+}
+
+/// Which room a write waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Intake,
+    Results,
+}
+
+impl Write {
+    fn room(&self) -> Room {
+        match self {
+            Self::Accept(_) | Self::Campaign(_) | Self::Inbound(_) | Self::Part(_) => Room::Intake,
+            _ => Room::Results,
+        }
+    }
+
+    fn rows(&self) -> usize {
+        let accepted = |acceptance: &Acceptance| acceptance.messages.len() + acceptance.chunks.len();
+        match self {
+            Self::Accept(acceptance) => accepted(acceptance),
+            Self::Inbound(commits) => commits.iter().map(|commit| 1 + accepted(&commit.accept)).sum(),
+            Self::Record(record) => record.outcomes.len() + record.retry.len(),
+            Self::Receipts(receipts) => receipts.len(),
+            Self::Consent(changes) => changes.len(),
+            _ => 1,
+        }
+    }
+}
+
+struct Command {
+    write: Write,
+    rows: u32,
+    answer: oneshot::Sender<Result<Answer, StoreError>>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The way to the writer.
+#[derive(Debug, Clone)]
+pub(super) struct Queue {
+    commands: mpsc::UnboundedSender<Command>,
+    intake: Arc<Semaphore>,
+    results: Arc<Semaphore>,
+}
+
+impl Queue {
+    /// Starts the writer.
+    pub(super) fn start(
+        engine: Engine,
+        connection: Connection,
+        lock: Option<File>,
+        epoch: i64,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
+        let (commands, queue) = mpsc::unbounded_channel();
+        let writer =
+            Writer { engine, connection: Some(connection), epoch, held: Held::default(), _lock: lock };
+        let task = tokio::spawn(writer.run(queue));
+        let intake = Arc::new(Semaphore::new(INTAKE_ROWS as usize));
+        (Self { commands, intake, results: Arc::new(Semaphore::new(RESULT_ROWS as usize)) }, task)
+    }
+
+    /// Has something written, and waits for its commit.
+    pub(super) async fn write(&self, write: Write) -> Result<Answer, StoreError> {
+        let rows = u32::try_from(write.rows().max(1)).unwrap_or(u32::MAX);
+        let gone = || StoreError::Unreachable("the store is closed".to_owned());
+        let room = match write.room() {
+            // one write larger than the whole room waits for all of it
+            Room::Intake => Arc::clone(&self.intake)
+                .try_acquire_many_owned(rows.min(INTAKE_ROWS))
+                .map_err(|_| StoreError::Busy)?,
+            Room::Results => Arc::clone(&self.results)
+                .acquire_many_owned(rows.min(RESULT_ROWS))
+                .await
+                .map_err(|_| gone())?,
+        };
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(Command { write, rows, answer, _room: room }).map_err(|_| gone())?;
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// How one transaction ended.
+enum End {
+    Committed(Vec<Result<Answer, StoreError>>),
+    /// Nothing is written, and the writes are the reason.
+    Failed(StoreError),
+    /// The connection is gone. Nothing is written, or (`Unknown`) all or nothing.
+    Lost(StoreError),
+}
+
+struct Writer {
+    engine: Engine,
+    connection: Option<Connection>,
+    epoch: i64,
+    held: Held,
+    _lock: Option<File>,
+}
+
+impl Writer {
+    async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Command>) {
+        let mut written = false;
+        let mut over: Option<Command> = None;
+        loop {
+            let first = match over.take() {
+                Some(command) => Some(command),
+                None if written => match tokio::time::timeout(IDLE, queue.recv()).await {
+                    Ok(command) => command,
+                    Err(_) => {
+                        self.carry_over().await;
+                        queue.recv().await
+                    }
+                },
+                None => queue.recv().await,
+            };
+            let Some(first) = first else { break };
+            let mut rows = first.rows;
+            let mut batch = vec![first];
+            while batch.len() < WRITES_A_COMMIT {
+                match queue.try_recv() {
+                    Ok(next) if rows.saturating_add(next.rows) <= ROWS_A_COMMIT => {
+                        rows += next.rows;
+                        batch.push(next);
+                    }
+                    Ok(next) => {
+                        over = Some(next);
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            // what came after the end is told that the store is closed, when the queue is dropped
+            let ended = batch.iter().any(|command| matches!(command.write, Write::Ended { .. }));
+            self.commit(batch).await;
+            written = true;
+            if ended {
+                break;
+            }
+        }
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.close().await;
+        }
+    }
+
+    /// Commits a batch and answers everyone in it.
+    async fn commit(&mut self, batch: Vec<Command>) {
+        let writes: Vec<&Write> = batch.iter().map(|command| &command.write).collect();
+        let answers = match self.transaction(&writes).await {
+            End::Committed(answers) => answers,
+            End::Lost(error) => writes.iter().map(|_| Err(error.clone())).collect(),
+            End::Failed(error) if writes.len() == 1 => vec![Err(error)],
+            // one of them is bad: each alone, so that the others are not refused for it
+            End::Failed(_) => {
+                let mut answers = Vec::with_capacity(writes.len());
+                for write in &writes {
+                    answers.push(match self.transaction(&[write]).await {
+                        End::Committed(mut alone) => alone.pop().unwrap_or(Ok(Answer::Done)),
+                        End::Failed(error) | End::Lost(error) => Err(error),
+                    });
+                }
+                answers
+            }
+        };
+        for (command, answer) in batch.into_iter().zip(answers) {
+            self.hand_over(command, answer);
+        }
+    }
+
+    /// Answers one, and keeps account of the chunks that are in somebody's hands.
+    fn hand_over(&self, command: Command, answer: Result<Answer, StoreError>) {
+        let answer = match (&command.write, answer) {
+            (Write::Record(record), Ok(answer)) => {
+                self.held.with(|held| held.retain(|chunk| !record.done.contains(chunk)));
+                Ok(answer)
+            }
+            (_, Ok(Answer::Leased(Some(chunk)))) => {
+                self.held.with(|held| held.insert(chunk.id));
+                Ok(Answer::Handed(Handed { chunk: Some(chunk), held: self.held.clone() }))
+            }
+            (_, answer) => answer,
+        };
+        // whoever asked may have gone; what is written is written
+        let _ = command.answer.send(answer);
+    }
+
+    /// One transaction, tried again where another node was in its way.
+    async fn transaction(&mut self, writes: &[&Write]) -> End {
+        for _ in 1..CONFLICT_TRIES {
+            match self.once(writes).await {
+                End::Failed(StoreError::Busy) => tokio::task::yield_now().await,
+                end => return end,
+            }
+        }
+        self.once(writes).await
+    }
+
+    async fn once(&mut self, writes: &[&Write]) -> End {
+        let mut connection = match self.connected().await {
+            Ok(connection) => connection,
+            Err(error) => return End::Lost(error),
+        };
+        let mut committing = false;
+        let held = self.held.with(|held| held.clone());
+        let run = attempt(&mut connection, self.epoch, &held, writes, &mut committing);
+        let end = match tokio::time::timeout(DEADLINE, run).await {
+            Ok(end) => end,
+            Err(_) if committing => End::Lost(StoreError::Unknown("no answer".to_owned())),
+            Err(_) => End::Lost(StoreError::Unreachable("no answer".to_owned())),
+        };
+        // a lost connection is dropped: what it still does ends with it
+        if !matches!(end, End::Lost(_)) {
+            self.connection = Some(connection);
+        }
+        end
+    }
+
+    async fn connected(&mut self) -> Result<Connection, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            return Ok(connection);
+        }
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.engine.writer()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => {
+                // those who wait are told now; the pause keeps a refusing server from being hammered
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+                Err(match judge(&error) {
+                    StoreError::Refused(reason) => StoreError::Unreachable(reason),
+                    error => error,
+                })
+            }
+            Err(_) => Err(StoreError::Unreachable("it does not answer".to_owned())),
+        }
+    }
+
+    async fn carry_over(&mut self) {
+        if let Some(connection @ Connection::Sqlite(_)) = &mut self.connection
+            && let Err(error) = connection.plain("pragma wal_checkpoint(passive)").await
+        {
+            tracing::warn!(%error, "the write-ahead log could not be carried over");
+        }
+    }
+}
+
+async fn attempt(
+    connection: &mut Connection,
+    epoch: i64,
+    held: &HashSet<ChunkId>,
+    writes: &[&Write],
+    committing: &mut bool,
+) -> End {
+    if let Err(error) = connection.begin().await {
+        return end(judge(&error));
+    }
+    let mut tx = Tx { connection, epoch };
+    match apply(&mut tx, held, writes).await {
+        Ok(answers) => {
+            *committing = true;
+            match tx.connection.plain("commit").await {
+                Ok(()) => End::Committed(answers),
+                Err(error) if commit_is_unknown(&error) => End::Lost(StoreError::Unknown(error.to_string())),
+                Err(error) => undo(tx.connection, judge(&error)).await,
+            }
+        }
+        Err(error) => undo(tx.connection, error).await,
+    }
+}
+
+async fn undo(connection: &mut Connection, error: StoreError) -> End {
+    match connection.plain("rollback").await {
+        Ok(()) => end(error),
+        // SQLite rolls back by itself on a full disk and says so here; a fresh connection is right in any case
+        Err(_) => End::Lost(error),
+    }
+}
+
+fn end(error: StoreError) -> End {
+    match error {
+        StoreError::Unreachable(_) | StoreError::Unknown(_) => End::Lost(error),
+        StoreError::Busy | StoreError::Refused(_) | StoreError::Corrupt(_) => End::Failed(error),
+    }
+}
+
+/// Runs the writes merged by kind. What is accepted and who said STOP comes first, so that a slice in the same commit
+/// sees it; leases come last, so that they find what was just queued.
+async fn apply(
+    tx: &mut Tx<'_>,
+    held: &HashSet<ChunkId>,
+    writes: &[&Write],
+) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
+    let mut answers: Vec<Result<Answer, StoreError>> = writes.iter().map(|_| Ok(Answer::Done)).collect();
+    let indexed = || writes.iter().enumerate();
+
+    for (index, write) in indexed() {
+        match write {
+            Write::Campaign(campaign) => answers[index] = accept::campaign(tx, campaign).await?,
+            Write::CampaignState { id, state } => {
+                answers[index] = accept::campaign_state(tx, id, *state).await?
+            }
+            Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
+            _ => {}
+        }
+    }
+    let accepts: Vec<&Acceptance> =
+        writes.iter().filter_map(|write| if let Write::Accept(a) = write { Some(a) } else { None }).collect();
+    accept::accept(tx, &accepts).await?;
+    let consent: Vec<&ConsentChange> = writes
+        .iter()
+        .filter_map(|write| if let Write::Consent(changes) = write { Some(changes) } else { None })
+        .flatten()
+        .collect();
+    inbound::consent(tx, &consent).await?;
+    let commits: Vec<&InboundCommit> = writes
+        .iter()
+        .filter_map(|write| if let Write::Inbound(commits) = write { Some(commits) } else { None })
+        .flatten()
+        .collect();
+    inbound::commit(tx, &commits).await?;
+    for (index, write) in indexed() {
+        if let Write::Part(part) = write {
+            answers[index] = Ok(Answer::Parts(inbound::put_part(tx, part).await?));
+        }
+    }
+    let records: Vec<&Record> =
+        writes.iter().filter_map(|write| if let Write::Record(r) = write { Some(r) } else { None }).collect();
+    outcomes::record(tx, &records).await?;
+    let receipts: Vec<&ReceiptRow> = writes
+        .iter()
+        .filter_map(|write| if let Write::Receipts(rows) = write { Some(rows) } else { None })
+        .flatten()
+        .collect();
+    let mut fates = outcomes::receipts(tx, &receipts).await?.into_iter();
+    for (index, write) in indexed() {
+        if let Write::Receipts(rows) = write {
+            answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));
+        } else if let Write::Rematch = write {
+            answers[index] = Ok(Answer::Count(outcomes::rematch(tx).await?));
+        }
+    }
+    let (slots, marks): (Vec<usize>, Vec<&SliceMark>) = indexed()
+        .filter_map(|(index, write)| if let Write::Slice(mark) = write { Some((index, mark)) } else { None })
+        .unzip();
+    for (index, answer) in slots.into_iter().zip(queue::mark(tx, &marks).await?) {
+        answers[index] = answer.map(Answer::Suppressed);
+    }
+    // before the leases: what is leased below is not in `held` yet, and not interrupted
+    for (index, write) in indexed() {
+        if let Write::Interrupted { now_ms, lease_ms } = write {
+            answers[index] = Ok(Answer::Interrupted(queue::interrupted(tx, held, *now_ms, *lease_ms).await?));
+        }
+    }
+    for (index, write) in indexed() {
+        if let Write::Lease { lane, now_ms, lease_ms } = write {
+            answers[index] = Ok(Answer::Leased(queue::lease(tx, lane, *now_ms, *lease_ms).await?));
+        }
+    }
+    Ok(answers)
+}

@@ -1,0 +1,41 @@
+//! What the store promises, held against both engines: every test runs on SQLite and on Postgres.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+#[path = "store_contract/fixtures.rs"]
+mod fixtures;
+#[path = "store_contract/inbound.rs"]
+mod inbound;
+#[path = "store_contract/opening.rs"]
+mod opening;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "store_contract/queue.rs"]
+mod queue;
+#[path = "store_contract/receipts.rs"]
+mod receipts;
+#[path = "store_contract/reports.rs"]
+mod reports;
+#[path = "store_contract/writer.rs"]
+mod writer;
+
+/// Makes two tests of each: one an engine.
+macro_rules! contract {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::fixtures::Place::sqlite()).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(place) = $crate::fixtures::Place::postgres().await {
+                    super::$name(place).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use contract;

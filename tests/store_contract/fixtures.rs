@@ -1,0 +1,234 @@
+//! A place for a store, and rows that differ only where a test says so.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
+use backchat::store::{
+    Acceptance, Access, ChunkId, ConsentChange, ConsentKind, InboundCommit, InboundRow, Invitation,
+    InvitationState, Location, NewChunk, OpenError, Options, OutcomeRow, ReceiptRow, Store,
+};
+
+use crate::postgres;
+
+/// The time at which everything happens unless a test says otherwise.
+pub const NOW: i64 = 1_790_000_000_000;
+/// Long enough that no lease lapses by itself.
+pub const LEASE: i64 = 60_000;
+/// The carrier account.
+pub const LANE: &str = "north";
+/// The short code.
+pub const CODE: &str = "88001";
+
+/// An empty database that lives as long as the test.
+pub struct Place {
+    pub location: Location,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { location: Location::Sqlite(folder.path().join("backchat.db")), _folder: Some(folder) }
+    }
+
+    /// None where the tests were told to leave Postgres out.
+    pub async fn postgres() -> Option<Self> {
+        if !postgres::wanted() {
+            return None;
+        }
+        static DATABASES: AtomicU32 = AtomicU32::new(0);
+        let name = format!("contract_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let url = tokio::task::spawn_blocking(move || postgres::database_url(&name)).await.unwrap();
+        Some(Self { location: Location::Postgres(url), _folder: None })
+    }
+
+    /// The same, elsewhere.
+    pub fn at(self, location: Location) -> Self {
+        Self { location, ..self }
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        matches!(self.location, Location::Sqlite(_))
+    }
+
+    pub async fn open(&self) -> Store {
+        self.open_at(NOW, 0).await.unwrap()
+    }
+
+    pub async fn open_at(&self, now_ms: i64, node: u16) -> Result<Store, OpenError> {
+        Store::open(&self.location, Options { now_ms, node, access: Access::Serve }).await
+    }
+
+    pub async fn look(&self) -> Result<Store, OpenError> {
+        Store::open(&self.location, Options { now_ms: NOW, node: 0, access: Access::Look }).await
+    }
+
+    /// Runs a statement beside the store, as an operator could.
+    pub async fn meddle(&self, sql: &str) {
+        use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.location {
+            Location::Sqlite(file) => {
+                let url = format!("sqlite://{}?mode=rwc", file.display());
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                connection.execute(sql).await.unwrap();
+                connection.close().await.unwrap();
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                connection.execute(sql).await.unwrap();
+            }
+        }
+    }
+}
+
+pub fn number(n: i64) -> Msisdn {
+    Msisdn(447_700_900_000 + u64::try_from(n).unwrap())
+}
+
+pub fn campaign() -> CampaignId {
+    CampaignId("exit-survey".to_owned())
+}
+
+pub fn message(n: i64) -> Outbound {
+    Outbound {
+        id: MessageId(n),
+        lane: LANE.to_owned(),
+        purpose: Purpose::Survey,
+        campaign: Some(campaign()),
+        sender: Sender(CODE.to_owned()),
+        to: number(n),
+        body: format!("Why did you leave, {n}? \u{1f914} \"1\" price, '2' \\ coverage"),
+        language: Some("en".to_owned()),
+        source: Source::Campaign,
+        accepted_ms: NOW,
+        expires_ms: None,
+    }
+}
+
+pub fn chunk(id: i64, members: impl IntoIterator<Item = i64>) -> NewChunk {
+    NewChunk {
+        id: ChunkId(id),
+        lane: LANE.to_owned(),
+        class: Purpose::Survey.class(),
+        campaign: Some(campaign()),
+        not_before_ms: NOW,
+        attempt: 0,
+        members: members.into_iter().map(MessageId).collect(),
+        carries_on: None,
+    }
+}
+
+/// Messages 1..=n in chunk 100.
+pub fn acceptance(n: i64) -> Acceptance {
+    Acceptance {
+        messages: (1..=n).map(message).collect(),
+        chunks: vec![chunk(100, 1..=n)],
+        ..Acceptance::default()
+    }
+}
+
+pub fn outcome(message: i64, kind: OutcomeKind) -> OutcomeRow {
+    OutcomeRow {
+        message: MessageId(message),
+        attempt: 0,
+        part: 0,
+        kind,
+        bind: Some("north-1".to_owned()),
+        carrier: None,
+        status: None,
+        carrier_id: None,
+        carrier_key: None,
+        cause: None,
+        at_ms: NOW + 1_000,
+    }
+}
+
+pub fn sent(message: i64, carrier_id: &str) -> OutcomeRow {
+    OutcomeRow {
+        carrier: Some("north".to_owned()),
+        status: Some(0),
+        carrier_id: Some(carrier_id.to_owned()),
+        carrier_key: Some(carrier_id.to_owned()),
+        ..outcome(message, OutcomeKind::Sent)
+    }
+}
+
+pub fn receipt(id: i64, carrier_id: &str, state: &str) -> ReceiptRow {
+    ReceiptRow {
+        id,
+        carrier: "north".to_owned(),
+        carrier_id: carrier_id.to_owned(),
+        carrier_key: carrier_id.to_owned(),
+        candidates: vec![carrier_id.to_owned()],
+        number: None,
+        state: state.to_owned(),
+        is_final: !matches!(state, "enroute" | "accepted"),
+        err: Some("000".to_owned()),
+        received_ms: NOW + 2_000,
+        done_ms: Some(NOW + 1_900),
+    }
+}
+
+pub fn invitation(message: i64) -> Invitation {
+    Invitation {
+        campaign: campaign(),
+        number: number(message),
+        sender: Sender(CODE.to_owned()),
+        message: MessageId(message),
+        survey: "exit".to_owned(),
+        question: "reason".to_owned(),
+        state: InvitationState::Open,
+        asked: 1,
+        language: Some("en".to_owned()),
+        name: Some("Maria".to_owned()),
+        opened_ms: NOW,
+        closed_ms: None,
+    }
+}
+
+pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
+    InboundCommit {
+        inbound: InboundRow {
+            id,
+            lane: LANE.to_owned(),
+            number: number(from),
+            code: CODE.to_owned(),
+            text: text.to_owned(),
+            octets: "53544f50".to_owned(),
+            data_coding: 0,
+            received_ms: NOW + 5_000 + id,
+            digest: format!("digest-{id}"),
+            verdict: "free_text".to_owned(),
+            rule: "none".to_owned(),
+            pack: "en@1".to_owned(),
+            candidates: serde_json::json!([]),
+            campaign: Some(campaign()),
+            parts: 1,
+            note: None,
+        },
+        parts: None,
+        consent: Vec::new(),
+        invitations: Vec::new(),
+        answer: None,
+        accept: Acceptance::default(),
+    }
+}
+
+pub fn consent(id: i64, of: i64, kind: ConsentKind) -> ConsentChange {
+    ConsentChange {
+        id,
+        number: number(of),
+        scope: "sender:88001".to_owned(),
+        kind,
+        at_ms: NOW + id,
+        inbound: None,
+        actor: "handset".to_owned(),
+        detail: None,
+    }
+}
+
+/// The ids of messages, for comparing.
+pub fn ids(messages: &[Outbound]) -> Vec<i64> {
+    messages.iter().map(|message| message.id.0).collect()
+}
