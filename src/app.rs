@@ -1,0 +1,190 @@
+//! The wiring: what is started, in which order, and how it is drained and stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::pdu::Bind;
+use protocol::session::{BindMode, Settings};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::clock::Clock;
+use crate::config::{BindKind, Carrier, Config, StoreLocation};
+use crate::flow::Flow;
+use crate::flow::inbound::take_in;
+use crate::flow::outbound::{Lane, feed, slice_parts};
+use crate::flow::recovery::Recovered;
+use crate::flow::settle::settle;
+use crate::metrics::Metrics;
+use crate::smpp::client::{BindSettings, Sinks, bind};
+use crate::smpp::pace::Pace;
+use crate::store::{Access, Location, OpenError, Options, Store, StoreError};
+
+/// Slices a bind holds in advance of its window: one being sent, one ready.
+const SLICES_HELD: usize = 2;
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The memory cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What an earlier run left could not be settled.
+    #[error("what the last run left behind cannot be settled: {0}")]
+    Recover(#[from] StoreError),
+}
+
+/// Opens the memory a configuration names.
+///
+/// # Errors
+/// Why it cannot be opened, and what would help.
+pub async fn open_store(config: &Config, clock: &Clock, access: Access) -> Result<Store, OpenError> {
+    let location = match &config.store.location {
+        StoreLocation::Sqlite(path) => Location::Sqlite(path.clone()),
+        StoreLocation::Postgres(url) => Location::Postgres(url.reveal().to_owned()),
+    };
+    Store::open(&location, Options { now_ms: clock.now_ms(), node: config.node, access }).await
+}
+
+/// A running server.
+pub struct Server {
+    flow: Arc<Flow>,
+    lanes: Vec<Arc<Lane>>,
+    recovered: Recovered,
+    stop: CancellationToken,
+    feeders: Vec<JoinHandle<()>>,
+    binds: Vec<JoinHandle<()>>,
+    settlers: Vec<JoinHandle<()>>,
+    inbound: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens the memory, settles what the last run left, then binds to every carrier and begins to send.
+    ///
+    /// # Errors
+    /// What keeps it from starting; a carrier that is down does not.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let store = open_store(&config, &clock, Access::Serve).await?;
+        let metrics = Arc::new(Metrics::default());
+        let flow = Arc::new(Flow::new(store, config, clock, metrics));
+        let recovered = flow.recover().await?;
+        if recovered != Recovered::default() {
+            info!(
+                "the last run ended in the middle: {} queued again, {} in doubt, {} of these sent again",
+                recovered.unsent, recovered.in_doubt, recovered.resent
+            );
+        }
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let inbound = tokio::spawn(take_in(Arc::clone(&flow), arrived));
+        let mut server = Self {
+            lanes: Vec::new(),
+            recovered,
+            stop,
+            feeders: Vec::new(),
+            binds: Vec::new(),
+            settlers: Vec::new(),
+            inbound,
+            flow,
+        };
+        for carrier in server.flow.config.carriers.clone() {
+            server.start_lane(&carrier, &arrivals);
+        }
+        Ok(server)
+    }
+
+    fn start_lane(
+        &mut self,
+        carrier: &Carrier,
+        arrivals: &mpsc::UnboundedSender<Vec<crate::smpp::submission::Arrival>>,
+    ) {
+        let (settled, settlements) = mpsc::unbounded_channel();
+        let (direct, directs) = mpsc::unbounded_channel();
+        let sinks = Sinks { settled, arrivals: arrivals.clone() };
+        let pace = Arc::new(Pace::new(carrier.rate.parts_per_second()));
+        let changes = Arc::new(watch::Sender::new(0));
+        let mut handles = Vec::new();
+        for (index, mode) in modes(carrier).into_iter().enumerate() {
+            let settings = bind_settings(carrier, index, mode);
+            let metrics = Arc::clone(&self.flow.metrics);
+            let (handle, task) =
+                bind(settings, Arc::clone(&pace), sinks.clone(), metrics, Arc::clone(&changes));
+            handles.push(handle);
+            self.binds.push(tokio::spawn(task.run()));
+        }
+        let lane = Arc::new(Lane::new(carrier, handles, changes, direct));
+        let flow = || Arc::clone(&self.flow);
+        self.settlers.push(tokio::spawn(settle(flow(), Arc::clone(&lane), settlements, directs)));
+        self.feeders.push(tokio::spawn(feed(flow(), Arc::clone(&lane), self.stop.clone())));
+        self.lanes.push(lane);
+    }
+
+    /// The journeys, for commands that start some.
+    pub fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    /// What the start found left over.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// Drains: sends nothing more, waits for answers to what is in the windows, unbinds, writes everything down.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        join(self.feeders).await;
+        self.lanes.iter().flat_map(|lane| &lane.binds).for_each(|bind| bind.drain());
+        join(self.binds).await;
+        join(self.settlers).await;
+        drop(self.lanes);
+        join(vec![self.inbound]).await;
+        self.flow.store.clone().close(self.flow.clock.now_ms()).await;
+    }
+}
+
+async fn join(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        if let Err(error) = task.await {
+            tracing::error!("a task ended badly: {error}");
+        }
+    }
+}
+
+/// The sessions of a carrier account.
+fn modes(carrier: &Carrier) -> Vec<BindMode> {
+    let one: &[BindMode] = match carrier.bind {
+        BindKind::Transmitter => &[BindMode::Transmitter],
+        BindKind::Receiver => &[BindMode::Receiver],
+        BindKind::Transceiver => &[BindMode::Transceiver],
+        BindKind::Pair => &[BindMode::Transmitter, BindMode::Receiver],
+    };
+    one.repeat(usize::from(carrier.binds))
+}
+
+fn bind_settings(carrier: &Carrier, index: usize, mode: BindMode) -> BindSettings {
+    BindSettings {
+        name: format!("{}/{}", carrier.name, index + 1).into(),
+        lane: carrier.name.as_str().into(),
+        address: format!("{}:{}", carrier.host, carrier.port),
+        mode,
+        bind: Bind {
+            system_id: carrier.system_id.as_str().into(),
+            password: carrier.password.reveal().into(),
+            system_type: carrier.system_type.as_str().into(),
+            interface_version: 0x34,
+            address_range: carrier.address_range.as_str().into(),
+            ..Bind::default()
+        },
+        session: Settings {
+            window: carrier.window,
+            enquire_link_interval: Duration::from_millis(carrier.enquire_link_ms),
+            response_timeout: Duration::from_millis(carrier.response_timeout_ms),
+            ..Settings::esme()
+        },
+        reconnect: carrier.reconnect,
+        queue_parts: carrier.window + SLICES_HELD * slice_parts(carrier),
+        seed: u64::try_from(index).unwrap_or_default() ^ u64::from(std::process::id()),
+    }
+}

@@ -1,0 +1,111 @@
+//! The door in: drafts become messages and chunks in one commit, and only then are they accepted.
+
+use crate::flow::Flow;
+use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, Purpose, Sender, Source};
+use crate::store::{Acceptance, ChunkId, NewChunk, StoreError};
+
+/// Most messages of one chunk: big enough that claiming costs nothing a message, small enough that a crash leaves
+/// little to look through and classes take turns.
+pub const CHUNK_MESSAGES: usize = 250;
+
+/// A message to be accepted.
+#[derive(Clone)]
+pub struct Draft {
+    /// The carrier account it goes to.
+    pub lane: String,
+    /// Why it is sent.
+    pub purpose: Purpose,
+    /// The campaign it belongs to.
+    pub campaign: Option<CampaignId>,
+    /// What the handset shows.
+    pub sender: Sender,
+    /// The handset.
+    pub to: Msisdn,
+    /// The text, merged and final.
+    pub body: String,
+    /// Its language.
+    pub language: Option<String>,
+    /// How it came in.
+    pub source: Source,
+    /// Not to be submitted after this.
+    pub expires_ms: Option<i64>,
+}
+
+impl Flow {
+    /// Accepts messages: when this returns, they are on disk.
+    ///
+    /// # Errors
+    /// What the memory says; nothing is accepted then, unless it says that it does not know.
+    pub async fn accept(&self, drafts: Vec<Draft>) -> Result<Vec<MessageId>, StoreError> {
+        let acceptance = self.acceptance(drafts);
+        let ids: Vec<MessageId> = acceptance.messages.iter().map(|message| message.id).collect();
+        let lanes: Vec<String> = acceptance.chunks.iter().map(|chunk| chunk.lane.clone()).collect();
+        self.store.accept(acceptance).await?;
+        self.accepted(ids.len(), &lanes);
+        Ok(ids)
+    }
+
+    /// Messages and chunks for drafts, to be committed with whatever belongs to them.
+    pub fn acceptance(&self, drafts: Vec<Draft>) -> Acceptance {
+        let now_ms = self.clock.now_ms();
+        let mut acceptance = Acceptance::default();
+        for draft in drafts {
+            let message = Outbound {
+                id: self.ids.next(now_ms),
+                lane: draft.lane,
+                purpose: draft.purpose,
+                campaign: draft.campaign,
+                sender: draft.sender,
+                to: draft.to,
+                body: draft.body,
+                language: draft.language,
+                source: draft.source,
+                accepted_ms: now_ms,
+                expires_ms: draft.expires_ms,
+            };
+            let (class, id) = (message.purpose.class(), message.id);
+            let open = acceptance.chunks.iter_mut().rev().find(|chunk: &&mut NewChunk| {
+                chunk.lane == message.lane && chunk.class == class && chunk.campaign == message.campaign
+            });
+            match open.filter(|chunk| chunk.members.len() < CHUNK_MESSAGES) {
+                Some(chunk) => chunk.members.push(id),
+                None => acceptance.chunks.push(self.chunk(
+                    &message.lane,
+                    class,
+                    message.campaign.clone(),
+                    now_ms,
+                    vec![id],
+                )),
+            }
+            acceptance.messages.push(message);
+        }
+        acceptance
+    }
+
+    /// A first chunk of these messages, due at once.
+    fn chunk(
+        &self,
+        lane: &str,
+        class: Class,
+        campaign: Option<CampaignId>,
+        not_before_ms: i64,
+        members: Vec<MessageId>,
+    ) -> NewChunk {
+        NewChunk {
+            id: ChunkId(self.ids.next(not_before_ms).0),
+            lane: lane.to_owned(),
+            class,
+            campaign,
+            not_before_ms,
+            attempt: 0,
+            members,
+            carries_on: None,
+        }
+    }
+
+    /// Counts what was committed and wakes its lanes.
+    pub fn accepted(&self, messages: usize, lanes: &[String]) {
+        self.metrics.accepted.add(messages as u64);
+        lanes.iter().for_each(|lane| self.wake(lane));
+    }
+}

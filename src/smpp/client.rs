@@ -1,0 +1,445 @@
+//! A bind to a carrier: connects, binds, stays bound, sends at the carrier's pace, comes back by itself.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use protocol::pdu::{Bind, Body, CommandId, MessageResp, Pdu};
+use protocol::session::{BindMode, CloseReason, Event, Session, Settings};
+use protocol::status::Status;
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::backoff::{Backoff, scatter};
+use crate::metrics::Metrics;
+use crate::rules::machines::gate::Verdict;
+use crate::smpp::driver::Driver;
+use crate::smpp::pace::Pace;
+use crate::smpp::submission::{Answer, Arrival, PartFate, PartTag, Settled, Submission};
+
+/// A carrier that does not even take the connection in this time is down.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A link that lived this long was fine: the next trouble starts with the short wait again.
+const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// How long the answers of a drain are waited for before the link is cut.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a bind needs to know.
+#[derive(Debug, Clone)]
+pub struct BindSettings {
+    /// Its name in logs and outcomes: `carrier/1`.
+    pub name: Arc<str>,
+    /// The lane it serves: the carrier account's name.
+    pub lane: Arc<str>,
+    /// `host:port`.
+    pub address: String,
+    /// Transmitter, receiver or transceiver.
+    pub mode: BindMode,
+    /// Who we say we are.
+    pub bind: Bind,
+    /// Window and timers.
+    pub session: Settings,
+    /// Waits between connections.
+    pub reconnect: Backoff,
+    /// Parts it takes in advance of the window: what the rate lets through between two hand-overs.
+    pub queue_parts: usize,
+    /// For jitter.
+    pub seed: u64,
+}
+
+/// Where a bind tells what happened. Unbounded in form, bounded in fact: one settlement for each submission taken, and
+/// arrivals never more than the session leaves unanswered.
+#[derive(Debug, Clone)]
+pub struct Sinks {
+    /// What became of submissions.
+    pub settled: mpsc::UnboundedSender<Vec<Settled>>,
+    /// What arrived.
+    pub arrivals: mpsc::UnboundedSender<Vec<Arrival>>,
+}
+
+/// Whether a bind can be sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum BindState {
+    /// No link, or not bound yet.
+    Down = 0,
+    /// Bound.
+    Up = 1,
+    /// Bound, and taking no more.
+    Draining = 2,
+}
+
+/// The side of a bind that others hold.
+#[derive(Debug)]
+pub struct BindHandle {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its lane.
+    pub lane: Arc<str>,
+    can_send: bool,
+    queue_parts: usize,
+    state: AtomicU8,
+    held: AtomicUsize,
+    submit: mpsc::UnboundedSender<Vec<Submission>>,
+    answer: mpsc::UnboundedSender<Answer>,
+    drain: CancellationToken,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+impl BindHandle {
+    /// Whether it can be sent to.
+    pub fn state(&self) -> BindState {
+        match self.state.load(Ordering::Acquire) {
+            1 => BindState::Up,
+            2 => BindState::Draining,
+            _ => BindState::Down,
+        }
+    }
+
+    /// How many more parts it takes now; 0 while it is down.
+    pub fn room(&self) -> usize {
+        match self.state() {
+            BindState::Up if self.can_send => {
+                self.queue_parts.saturating_sub(self.held.load(Ordering::Acquire))
+            }
+            _ => 0,
+        }
+    }
+
+    /// Hands it parts. Each is settled exactly once, whatever happens.
+    pub fn submit(&self, parts: Vec<Submission>) -> Result<(), Vec<Submission>> {
+        self.held.fetch_add(parts.len(), Ordering::AcqRel);
+        self.submit.send(parts).map_err(|back| {
+            self.held.fetch_sub(back.0.len(), Ordering::AcqRel);
+            back.0
+        })
+    }
+
+    /// Answers what arrived. An answer for a connection that is gone is dropped: the carrier will send again.
+    pub fn answer(&self, answer: Answer) {
+        let _ = self.answer.send(answer);
+    }
+
+    /// Takes no more, waits for answers, unbinds, ends.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+}
+
+/// A bind's life, to be spawned.
+pub struct BindTask {
+    settings: BindSettings,
+    handle: Arc<BindHandle>,
+    pace: Arc<Pace>,
+    sinks: Sinks,
+    metrics: Arc<Metrics>,
+    submissions: mpsc::UnboundedReceiver<Vec<Submission>>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    queue: VecDeque<Submission>,
+    settled: Vec<Settled>,
+    arrived: Vec<Arrival>,
+    connection: u64,
+}
+
+/// What the session keeps with each request: enough to settle it, and to send it first again when throttled.
+struct Sent(Submission);
+
+/// A bind and the task that lives it. `changed` turns whenever its room or state may have: one for all binds of a lane.
+pub fn bind(
+    settings: BindSettings,
+    pace: Arc<Pace>,
+    sinks: Sinks,
+    metrics: Arc<Metrics>,
+    changed: Arc<watch::Sender<u64>>,
+) -> (Arc<BindHandle>, BindTask) {
+    let (submit, submissions) = mpsc::unbounded_channel();
+    let (answer, answers) = mpsc::unbounded_channel();
+    let handle = Arc::new(BindHandle {
+        name: Arc::clone(&settings.name),
+        lane: Arc::clone(&settings.lane),
+        can_send: settings.mode != BindMode::Receiver,
+        queue_parts: settings.queue_parts,
+        state: AtomicU8::new(BindState::Down as u8),
+        held: AtomicUsize::new(0),
+        submit,
+        answer,
+        drain: CancellationToken::new(),
+        changed,
+    });
+    let task = BindTask {
+        settings,
+        handle: Arc::clone(&handle),
+        pace,
+        sinks,
+        metrics,
+        submissions,
+        answers,
+        queue: VecDeque::new(),
+        settled: Vec::new(),
+        arrived: Vec::new(),
+        connection: 0,
+    };
+    (handle, task)
+}
+
+impl BindTask {
+    /// Lives until drained.
+    pub async fn run(mut self) {
+        let mut tries = 0;
+        while !self.handle.drain.is_cancelled() {
+            self.connection += 1;
+            let began = Instant::now();
+            let ended = self.connect_and_drive().await;
+            self.enter(BindState::Down);
+            self.give_back();
+            if self.handle.drain.is_cancelled() {
+                break;
+            }
+            tries = if began.elapsed() > SETTLED_AFTER { 0 } else { tries + 1 };
+            let dice = scatter(self.settings.seed ^ self.connection);
+            let wait = self.settings.reconnect.wait(tries.max(1) - 1, dice);
+            warn!(bind = %self.settings.name, "{ended}; again in {:.1} s", wait.as_secs_f32());
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.handle.drain.cancelled() => {}
+            }
+        }
+        self.give_back();
+        info!(bind = %self.settings.name, "unbound");
+    }
+
+    async fn connect_and_drive(&mut self) -> String {
+        let address = self.settings.address.clone();
+        let drain = self.handle.drain.clone();
+        let stream = tokio::select! {
+            stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(&address)) => stream,
+            () = drain.cancelled() => return "asked to stop".to_owned(),
+        };
+        let stream = match stream {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return format!("cannot connect to {address}: {error}"),
+            Err(_) => {
+                return format!("cannot connect to {address}: no answer in {} s", CONNECT_TIMEOUT.as_secs());
+            }
+        };
+        let mut session = Session::new(Instant::now(), self.settings.session.clone());
+        if let Err(refusal) = session.bind(Instant::now(), self.settings.mode, self.settings.bind.clone()) {
+            return format!("cannot bind: {refusal:?}");
+        }
+        match Driver::new(stream, session) {
+            Ok(driver) => self.drive(driver).await,
+            Err(error) => format!("link lost: {error}"),
+        }
+    }
+
+    async fn drive(&mut self, mut driver: Driver<Sent>) -> String {
+        let mut ended = String::from("link lost");
+        let mut drain_until: Option<Instant> = None;
+        loop {
+            let wake = self.pump(&mut driver);
+            driver.flush();
+            self.tell();
+            let drain = self.handle.drain.clone();
+            tokio::select! {
+                biased;
+                Some(answer) = self.answers.recv() => {
+                    self.answer(&mut driver, answer);
+                    while let Ok(answer) = self.answers.try_recv() {
+                        self.answer(&mut driver, answer);
+                    }
+                }
+                event = driver.event() => {
+                    let mut next = event;
+                    if next.is_none() {
+                        return ended;
+                    }
+                    while let Some(event) = next {
+                        if let ControlFlow::Break(why) = self.take(&mut driver, event) {
+                            ended = why;
+                        }
+                        next = driver.session().poll_event();
+                    }
+                }
+                Some(parts) = self.submissions.recv() => self.queue.extend(parts),
+                () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
+                () = drain.cancelled(), if drain_until.is_none() => {
+                    drain_until = Some(Instant::now() + DRAIN_TIMEOUT);
+                    if self.handle.state() == BindState::Up {
+                        self.enter(BindState::Draining);
+                    }
+                    self.give_back();
+                    driver.session().unbind(Instant::now());
+                }
+                () = sleep_until(drain_until.unwrap_or_else(Instant::now).into()), if drain_until.is_some() => {
+                    driver.session().handle_closed(Instant::now());
+                    drain_until = None;
+                }
+            }
+        }
+    }
+
+    /// Sends what window, pace and gate let through. Says when to come again, if it is the pace that holds.
+    fn pump(&mut self, driver: &mut Driver<Sent>) -> Option<Instant> {
+        if self.handle.state() != BindState::Up {
+            return None;
+        }
+        let now = Instant::now();
+        // What is not with the operating system yet is not followed by more: the last look must be the last.
+        while driver.is_flushed() && driver.session().window_room() > 0 {
+            let front = self.queue.front()?;
+            if front.pass.judge(front.number, &front.scopes) == Verdict::Shut {
+                let shut = self.queue.pop_front()?;
+                self.settle(shut, PartFate::Shut);
+                continue;
+            }
+            if let Err(again) = self.pace.take(now) {
+                return Some(again);
+            }
+            let next = self.queue.pop_front()?;
+            let body = Body::SubmitSm(next.sm.clone());
+            match driver.session().request(now, body, Sent(next)) {
+                Ok(_) => self.metrics.in_window.one(),
+                Err((_, Sent(back))) => {
+                    self.queue.push_front(back);
+                    return None;
+                }
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, driver: &mut Driver<Sent>, event: Event<Sent>) -> ControlFlow<String> {
+        match event {
+            Event::Bound { .. } => {
+                info!(bind = %self.settings.name, "bound");
+                self.metrics.binds_up.one();
+                let draining = self.handle.drain.is_cancelled();
+                self.enter(if draining { BindState::Draining } else { BindState::Up });
+            }
+            Event::BindRefused { status } => {
+                let name = status.name().unwrap_or("unknown status");
+                return ControlFlow::Break(format!("bind refused: {name} ({:#010x})", status.0));
+            }
+            Event::Answered { tag: Sent(submission), response, .. } => {
+                self.metrics.in_window.less(1);
+                self.answered(submission, response);
+            }
+            Event::Expired { tag: Sent(submission), .. } => {
+                self.metrics.in_window.less(1);
+                self.settle(submission, PartFate::Unanswered);
+                // A carrier that has stopped answering is not sent more: the bind stops first.
+                driver.session().unbind(Instant::now());
+                return ControlFlow::Break("no answer to submit_sm in time".to_owned());
+            }
+            Event::Lost { tags } => {
+                self.metrics.in_window.less(tags.len() as u64);
+                for Sent(submission) in tags {
+                    self.settle(submission, PartFate::Unanswered);
+                }
+            }
+            Event::Requested { pdu, .. } => {
+                let arrival = Arrival {
+                    bind: Arc::clone(&self.handle),
+                    connection: self.connection,
+                    pdu,
+                    read_at: Instant::now(),
+                };
+                self.arrived.push(arrival);
+            }
+            Event::PeerUnbound => return ControlFlow::Break("the carrier unbound".to_owned()),
+            Event::Closed { reason: CloseReason::PeerClosed } => {}
+            Event::Closed { reason } => return ControlFlow::Break(format!("closed: {reason:?}")),
+            other => debug!(bind = %self.settings.name, "{other:?}"),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn answered(&mut self, submission: Submission, response: Pdu) {
+        if response.status.class() == protocol::status::StatusClass::SlowDown {
+            self.metrics.throttled.one();
+            self.pace.throttled(Instant::now());
+            if self.handle.state() == BindState::Up {
+                self.queue.push_front(submission);
+                return;
+            }
+            return self.settle(submission, PartFate::NotWritten);
+        }
+        let carrier_id = match response.body {
+            Body::SubmitSmResp(MessageResp { message_id: Some(id), .. }) if !id.is_empty() => {
+                Some(id.to_text().into_owned())
+            }
+            _ => None,
+        };
+        self.settle(submission, PartFate::Answered { status: response.status, carrier_id });
+    }
+
+    fn answer(&mut self, driver: &mut Driver<Sent>, answer: Answer) {
+        if answer.connection != self.connection {
+            return;
+        }
+        let body = match answer.command {
+            CommandId::DATA_SM => Body::DataSmResp(MessageResp::default()),
+            _ => Body::DeliverSmResp(MessageResp {
+                message_id: Some(protocol::octets::COctets::default()),
+                ..MessageResp::default()
+            }),
+        };
+        let session = driver.session();
+        if let Err(refusal) = session.respond(Instant::now(), answer.sequence, answer.status, body) {
+            debug!(bind = %self.settings.name, "answer not sent: {refusal:?}");
+        }
+    }
+
+    fn settle(&mut self, submission: Submission, fate: PartFate) {
+        let tag: PartTag = submission.tag;
+        let unsent = (fate == PartFate::NotWritten).then(|| Box::new(submission));
+        self.settled.push(Settled { tag, fate, unsent });
+    }
+
+    /// Everything not written goes back.
+    fn give_back(&mut self) {
+        while let Ok(parts) = self.submissions.try_recv() {
+            self.queue.extend(parts);
+        }
+        while let Some(submission) = self.queue.pop_front() {
+            self.settle(submission, PartFate::NotWritten);
+        }
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        if !self.arrived.is_empty() {
+            let _ = self.sinks.arrivals.send(std::mem::take(&mut self.arrived));
+        }
+        if !self.settled.is_empty() {
+            let settled = std::mem::take(&mut self.settled);
+            self.handle.held.fetch_sub(settled.len(), Ordering::AcqRel);
+            let _ = self.sinks.settled.send(settled);
+            self.handle.changed.send_modify(|turn| *turn += 1);
+        }
+    }
+
+    fn enter(&self, state: BindState) {
+        let before = self.handle.state.swap(state as u8, Ordering::AcqRel);
+        if before != BindState::Down as u8 && state == BindState::Down {
+            self.metrics.binds_up.less(1);
+        }
+        self.handle.changed.send_modify(|turn| *turn += 1);
+    }
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The answer to what we took.
+pub const TAKEN: Status = Status(0);
+/// The answer when our memory cannot take it now: the carrier keeps it and sends again (ESME_RX_T_APPN).
+pub const NOT_NOW: Status = Status(0x64);
