@@ -199,7 +199,7 @@ pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
             data_coding: 0,
             received_ms: NOW + 5_000 + id,
             digest: format!("digest-{id}"),
-            verdict: "free_text".to_owned(),
+            verdict: "freetext".to_owned(),
             rule: "none".to_owned(),
             pack: "en@1".to_owned(),
             candidates: serde_json::json!([]),
