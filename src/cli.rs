@@ -1,0 +1,146 @@
+//! The command line: what an operator or an analyst types, and what it prints.
+
+mod campaign;
+mod check;
+mod demo;
+mod live;
+mod look;
+mod paint;
+mod report;
+mod serve;
+mod simulate;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// An SMPP gateway and two-way SMS server: campaigns out, replies understood, silence after STOP.
+#[derive(Debug, Parser)]
+#[command(name = "backchat", version, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Begin with:\n  backchat demo\n\nExit codes: 0 done, 1 nothing found, 2 wrong use or a wrong file, 4 could not reach or open something."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole thing on one machine, nothing to set up: an exit survey to 1,000 simulated handsets
+    #[command(after_help = "Example:\n  backchat demo --contacts 200 --seed 7")]
+    Demo(demo::Args),
+    /// Run the server: bind to the carriers of a configuration, send, take in replies
+    #[command(
+        after_help = "Example:\n  backchat serve --config config/minimal.toml\n\nCtrl-C or SIGTERM drains: answers to what is in the window are waited for, then it unbinds."
+    )]
+    Serve(serve::Args),
+    /// Check a configuration and every file it names; say what is wrong, where, and what would be right
+    #[command(after_help = "Example:\n  backchat check config/minimal.toml")]
+    Check(check::Args),
+    /// A carrier to bind to, with handsets that answer
+    #[command(after_help = "Example:\n  backchat simulate --config config/simulator.toml")]
+    Simulate(simulate::Args),
+    /// Start a survey campaign over a contact file
+    #[command(
+        after_help = "Example:\n  backchat campaign exit-november --survey exit --contacts people.csv --config config/minimal.toml\n\nThe contact file is CSV with a column `number`, and if you have them name, language, country, zone.\nA server that runs on the same database sends it; started twice under one name, an import goes on where it stopped."
+    )]
+    Campaign(campaign::Args),
+    /// What people answered, newest first
+    #[command(
+        after_help = "Examples:\n  backchat replies --config config/minimal.toml\n  backchat replies --campaign exit-november --verdict ambiguous --json"
+    )]
+    Replies(look::RepliesArgs),
+    /// The life of one message, or everything with one number: each judgement and its reason
+    #[command(
+        after_help = "Examples:\n  backchat why 05W2K8Q3M4N7A --config config/minimal.toml\n  backchat why +447700900123"
+    )]
+    Why(look::WhyArgs),
+}
+
+/// Where the configuration is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration file
+    #[arg(long, short, value_name = "FILE", default_value = "backchat.toml")]
+    config: PathBuf,
+}
+
+/// Why a command failed: what to print, and the exit code.
+pub(crate) struct Failure {
+    code: u8,
+    text: String,
+}
+
+impl Failure {
+    /// Wrong use, or a wrong file.
+    pub(crate) fn wrong(text: impl std::fmt::Display) -> Self {
+        Self { code: 2, text: text.to_string() }
+    }
+
+    /// Something could not be reached or opened.
+    pub(crate) fn unreachable(text: impl std::fmt::Display) -> Self {
+        Self { code: 4, text: text.to_string() }
+    }
+
+    /// A figure that must be right is not.
+    pub(crate) fn broken_promise(text: impl std::fmt::Display) -> Self {
+        Self { code: 3, text: text.to_string() }
+    }
+}
+
+type Done = Result<ExitCode, Failure>;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let filter =
+        EnvFilter::try_from_env("BACKCHAT_LOG").unwrap_or_else(|_| EnvFilter::new(default_log(&cli.command)));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_target(false)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the operating system gives no threads: {error}");
+            return ExitCode::from(4);
+        }
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::run(args).await,
+            Command::Serve(args) => serve::run(args).await,
+            Command::Check(args) => check::run(&args),
+            Command::Simulate(args) => simulate::run(args).await,
+            Command::Campaign(args) => campaign::run(args).await,
+            Command::Replies(args) => look::replies(args).await,
+            Command::Why(args) => look::why(args).await,
+        }
+    });
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            let text = failure.text.trim_end();
+            if text.starts_with("error") {
+                eprintln!("{text}")
+            } else {
+                eprintln!("error: {text}")
+            }
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// A server says what happens to its binds; a demo speaks through its view.
+fn default_log(command: &Command) -> &'static str {
+    match command {
+        Command::Serve(_) | Command::Simulate(_) => "info",
+        _ => "error",
+    }
+}
