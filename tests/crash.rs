@@ -12,7 +12,7 @@ use program::{Demo, number};
 /// to the middle of the replies.
 const KILLED_AFTER: [usize; 10] = [1, 2, 3, 5, 8, 13, 2, 21, 1, 4];
 /// What one bind may have out at a kill: its window, and a slice of a fifth of a second.
-const IN_DOUBT_AT_A_KILL: i64 = 10 + 30;
+const IN_DOUBT_AT_A_KILL: i64 = 10 + 50;
 
 fn check_ten_kills(store: &str) {
     let demo = Demo::new(store).contacts(600).seed(11);

@@ -27,7 +27,7 @@ const SURVEY: &str = include_str!("../../config/surveys/exit.toml");
 const CONTACTS: &str = include_str!("../../fixtures/contacts/contacts.csv");
 
 /// The rate of the demo's carrier, parts a second: quick enough to watch, slow enough to see.
-const RATE: &str = "150/s";
+const RATE: &str = "250/s";
 /// A demo that is not over after this is stuck: it says so instead of running for ever.
 const LONGEST: Duration = Duration::from_secs(300);
 /// The replies file's name for the exit survey's question.

@@ -236,7 +236,7 @@ impl<'a> Batch<'a> {
     fn part(&mut self, settled: Settled) {
         self.size += 1;
         let tag = settled.tag;
-        let end = self.judge(tag, settled.fate);
+        let end = self.judge(tag, &settled.bind, settled.fate);
         if let (End::NotWritten, Some(submission)) = (end, settled.unsent)
             && self.lane.roomiest().is_some()
         {
@@ -251,16 +251,16 @@ impl<'a> Batch<'a> {
     }
 
     /// Turns a part's fate into its outcome row and its say in the message's end.
-    fn judge(&mut self, tag: PartTag, part: PartFate) -> End {
+    fn judge(&mut self, tag: PartTag, bind: &str, part: PartFate) -> End {
         let metrics = &self.flow.metrics;
         match part {
             PartFate::NotWritten => End::NotWritten,
             PartFate::Shut => {
-                self.outcome(tag, OutcomeKind::Suppressed, None, Some("stopped while in the queue"));
+                self.outcome(tag, bind, OutcomeKind::Suppressed, None, Some("stopped while in the queue"));
                 End::Shut
             }
             PartFate::Unanswered => {
-                self.outcome(tag, OutcomeKind::InDoubt, None, Some("no answer to submit_sm"));
+                self.outcome(tag, bind, OutcomeKind::InDoubt, None, Some("no answer to submit_sm"));
                 metrics.in_doubt.one();
                 End::Unanswered
             }
@@ -269,19 +269,19 @@ impl<'a> Batch<'a> {
                 match fate(status, tag.attempt, self.patience, dice) {
                     Fate::Sent => {
                         metrics.sent_parts.one();
-                        self.sent(tag, carrier_id);
+                        self.sent(tag, bind, carrier_id);
                         End::Sent
                     }
                     Fate::Rejected => {
-                        self.outcome(tag, OutcomeKind::Rejected, Some(status.0), None);
+                        self.outcome(tag, bind, OutcomeKind::Rejected, Some(status.0), None);
                         End::Rejected
                     }
                     Fate::GaveUp => {
-                        self.outcome(tag, OutcomeKind::GaveUp, Some(status.0), None);
+                        self.outcome(tag, bind, OutcomeKind::GaveUp, Some(status.0), None);
                         End::GaveUp
                     }
                     Fate::Again(wait) => {
-                        self.outcome(tag, OutcomeKind::Retry, Some(status.0), None);
+                        self.outcome(tag, bind, OutcomeKind::Retry, Some(status.0), None);
                         End::Again(wait)
                     }
                     Fate::Slower => End::NotWritten,
@@ -290,9 +290,10 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn sent(&mut self, tag: PartTag, carrier_id: Option<String>) {
+    fn sent(&mut self, tag: PartTag, bind: &str, carrier_id: Option<String>) {
         let mut row = outcome(tag.message, tag.attempt, tag.part, OutcomeKind::Sent);
         row.carrier = Some(self.lane.name.clone());
+        row.bind = Some(bind.to_owned());
         row.at_ms = self.now_ms;
         row.status = Some(0);
         row.carrier_key = carrier_id.as_ref().map(|id| id_forms(id.as_bytes()).key().to_owned());
@@ -300,9 +301,17 @@ impl<'a> Batch<'a> {
         self.record.outcomes.push(row);
     }
 
-    fn outcome(&mut self, tag: PartTag, kind: OutcomeKind, status: Option<u32>, cause: Option<&str>) {
+    fn outcome(
+        &mut self,
+        tag: PartTag,
+        bind: &str,
+        kind: OutcomeKind,
+        status: Option<u32>,
+        cause: Option<&str>,
+    ) {
         let mut row = outcome(tag.message, tag.attempt, tag.part, kind);
         row.carrier = Some(self.lane.name.clone());
+        row.bind = Some(bind.to_owned());
         row.at_ms = self.now_ms;
         row.status = status;
         row.cause = cause.map(str::to_owned);

@@ -398,7 +398,7 @@ impl BindTask {
     fn settle(&mut self, submission: Submission, fate: PartFate) {
         let tag: PartTag = submission.tag;
         let unsent = (fate == PartFate::NotWritten).then(|| Box::new(submission));
-        self.settled.push(Settled { tag, fate, unsent });
+        self.settled.push(Settled { tag, bind: Arc::clone(&self.settings.name), fate, unsent });
     }
 
     /// Everything not written goes back.

@@ -57,6 +57,8 @@ pub enum PartFate {
 pub struct Settled {
     /// Whose part.
     pub tag: PartTag,
+    /// The bind that had it.
+    pub bind: Arc<str>,
     /// What became of it.
     pub fate: PartFate,
     /// The submission itself, where it was not written and can be sent elsewhere.
