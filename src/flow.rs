@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Carrier, Code, Config};
 use crate::message::{IdSource, Sender};
 use crate::metrics::Metrics;
-use crate::rules::reading::Reader;
+use crate::rules::reply::Reader;
 use crate::smpp::door::Door;
 use crate::store::Store;
 

@@ -6,5 +6,3 @@ pub mod inbound;
 pub mod machines;
 pub mod merge;
 pub mod reply;
-
-pub use reply as reading;

@@ -13,7 +13,7 @@ use super::reserved::reserved_in;
 use super::unit::{duration, name, text, texts};
 use super::wording::{canonical, declared, keyword, message};
 use crate::message::Sender;
-use crate::rules::reading::Question;
+use crate::rules::reply::Question;
 use question::QuestionText;
 
 /// Three days: who hasn't answered by then is telling us something else.
@@ -201,7 +201,7 @@ fn check_declared(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::reading::Kind;
+    use crate::rules::reply::Kind;
 
     /// 3GPP TS 23.038, 6.2.1 and 6.2.1.1, as far as texts go.
     const GSM_7: &str = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§\

@@ -9,7 +9,7 @@ use crate::flow::inbound::{Incoming, hex};
 use crate::message::Source;
 use crate::rules::inbound::{CodeFacts, Decision, Invitation, Known, Open, Say, decide, digest};
 use crate::rules::merge::merge;
-use crate::rules::reading::Keyword;
+use crate::rules::reply::Keyword;
 use crate::store::{
     Acceptance, AnswerRow, ConsentChange, ConsentKind, EventRow, InboundCommit, InboundRow, InvitationChange,
     InvitationState, ReplyContext, StoreError,

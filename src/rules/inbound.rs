@@ -2,7 +2,7 @@
 
 use crate::message::{CampaignId, Purpose, Scope, Sender};
 use crate::rules::consent::scope_of_stop;
-use crate::rules::reading::{Context, Flag, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
+use crate::rules::reply::{Context, Flag, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
 
 /// A carrier sends again what it believes unanswered, within minutes. The same words as the person's last message are
 /// a redelivery inside this time. Should they really be said twice, nothing is lost: the words are kept already, and
@@ -238,7 +238,7 @@ fn blocked(decision: &Decision, known: &Known<'_>, code: &Sender) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::reading::Kind;
+    use crate::rules::reply::Kind;
 
     fn question() -> Question {
         let labels = [(3, "too expensive"), (8, "other")].map(|(value, label)| (value, label.to_owned()));

@@ -194,7 +194,7 @@ impl Reader {
 
     /// Version of rules and packs.
     pub fn version(&self) -> &str {
-        "reader-b 1 / words 2 / numbers 2"
+        "reply 1, packs of 2026-11"
     }
 
     /// Read one reply.
@@ -228,10 +228,104 @@ impl Reader {
                     r.flags.push(Flag::Hostile);
                 }
             }
+            r.language_hint = comply::language_of(&self.packs, &toks, lang, &f.verdict);
             (r.verdict, r.rule) = (f.verdict, f.rule);
             return r;
         }
         answer::Grammar { packs: &self.packs, lang }.read(&toks, &s.text, ctx, &mut r);
         r
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The replies people really send, and what each must be read as.
+    const ROWS: &str = include_str!("../../fixtures/replies/replies.csv");
+    /// The questions behind them.
+    const SURVEYS: &str = include_str!("../../fixtures/replies/surveys.toml");
+
+    fn questions() -> BTreeMap<String, Question> {
+        let surveys: toml::Table = SURVEYS.parse().unwrap();
+        let question = |key: &str, survey: &toml::Value| {
+            let number = |name: &str| survey.get(name).and_then(toml::Value::as_integer);
+            let labels: BTreeMap<String, BTreeMap<i64, String>> = survey
+                .get("labels")
+                .and_then(toml::Value::as_table)
+                .map(|languages| {
+                    let one = |labels: &toml::Value| {
+                        let labels = labels.as_table().unwrap().iter();
+                        labels
+                            .map(|(value, label)| {
+                                (value.parse().unwrap(), label.as_str().unwrap().to_owned())
+                            })
+                            .collect()
+                    };
+                    languages.iter().map(|(language, labels)| (language.clone(), one(labels))).collect()
+                })
+                .unwrap_or_default();
+            let kind = match (number("min"), number("max")) {
+                (Some(min), Some(max)) => Kind::Range { min, max },
+                _ => Kind::Choice { values: (1..=8).collect(), labels },
+            };
+            Question { key: key.to_owned(), kind, keyword: survey["keyword"].as_str().map(str::to_owned) }
+        };
+        surveys.iter().map(|(key, survey)| (key.clone(), question(key, survey))).collect()
+    }
+
+    fn context<'a>(
+        language: &'a str,
+        question: Option<&'a Question>,
+        keywords: &'a [Keyword],
+    ) -> Context<'a> {
+        Context {
+            language: Some(language),
+            question,
+            keywords,
+            our_last_text: None,
+            pending_opt_in: PendingOptIn::None,
+            programmes: &[],
+        }
+    }
+
+    #[test]
+    fn the_shared_replies_are_read_right_and_nothing_is_guessed() {
+        let (reader, questions) = (Reader::new(), questions());
+        let keywords = [("JOIN", true), ("COFFEE", false)]
+            .map(|(word, opt_in)| Keyword { word: word.to_owned(), opt_in });
+        let (mut right, mut rows, mut missed) = (0, 0, Vec::new());
+        for row in csv::Reader::from_reader(ROWS.as_bytes()).records().map(Result::unwrap) {
+            let (text, language, open, expected) = (&row[0], &row[1], &row[2], &row[3]);
+            let read = reader.read(text, &context(language, questions.get(open), &keywords)).expected_form();
+            rows += 1;
+            right += usize::from(read == expected);
+            if read != expected {
+                missed.push(format!("{text:?} ({language}, {open}): {read}, expected {expected}"));
+            }
+            let doubtful = ["ambiguous", "freetext"].contains(&expected);
+            assert!(!(doubtful && read.starts_with("answer:")), "a value is guessed: {missed:?}");
+            assert!(read != "optout" || expected == "optout", "a false opt-out: {missed:?}");
+        }
+        println!("{right} of {rows} right\n{}", missed.join("\n"));
+        assert!(rows > 400 && right * 100 >= rows * 98, "{right} of {rows} right: {missed:#?}");
+    }
+
+    #[test]
+    fn the_answer_follows_the_language_of_the_word() {
+        let reader = Reader::new();
+        let hint = |text, language| reader.read(text, &context(language, None, &[])).language_hint;
+        assert_eq!(hint("BERHENTI", "en").as_deref(), Some("id"));
+        assert_eq!(hint("BERHENTI", "id"), None);
+        assert_eq!(hint("STOP", "id"), None, "STOP is known everywhere; the person's own language answers");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_upsets_the_reader(text in ".{0,60}") {
+            static READER: std::sync::OnceLock<(Reader, BTreeMap<String, Question>)> = std::sync::OnceLock::new();
+            let (reader, questions) = READER.get_or_init(|| (Reader::new(), questions()));
+            let _ = reader.read(&text, &context("en", questions.get("support_0_5"), &[]));
+        }
     }
 }

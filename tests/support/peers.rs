@@ -77,13 +77,13 @@ impl Running {
         let (complaint, complained) = channel();
         read(child.stderr.take().expect("its errors"), complaint);
         let kept = Arc::clone(&complaints);
-        thread::spawn(move || complained.iter().for_each(|line| kept.lock().unwrap().push(line)));
+        thread::spawn(move || complained.iter().for_each(|line| kept.lock().expect("a lock nobody panicked under").push(line)));
         Self { name, orders: child.stdin.take(), child, lines, complaints }
     }
 
     /// What it wrote to its standard error.
     pub fn complaints(&self) -> String {
-        self.complaints.lock().unwrap().join("\n")
+        self.complaints.lock().expect("a lock nobody panicked under").join("\n")
     }
 
     fn fail(&self, what: &str) -> ! {

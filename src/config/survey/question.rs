@@ -10,7 +10,7 @@ use crate::config::raw::{At, Document, Table, Wrong};
 use crate::config::reserved::{fold, names_a_way_out, reserved_in};
 use crate::config::unit::{cut, integer, name, one_of, text};
 use crate::config::wording::{canonical, message};
-use crate::rules::reading::Kind;
+use crate::rules::reply::Kind;
 
 /// More answers than this fit no message.
 const MOST_VALUES: usize = 100;

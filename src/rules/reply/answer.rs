@@ -70,13 +70,15 @@ impl Grammar<'_> {
         }
         let mut live: Vec<&(Candidate, usize)> = cands.iter().collect();
         if let Some(p) = items.iter().rposition(|i| self.is(Some(i), "correct"))
-            && p < last && live.iter().any(|c| c.1 > p && c.0.doubt != Some("negated")) {
-                let n = live.len();
-                live.retain(|c| c.1 > p);
-                if live.len() < n {
-                    r.flags.push(Flag::Correction);
-                }
+            && p < last
+            && live.iter().any(|c| c.1 > p && c.0.doubt != Some("negated"))
+        {
+            let n = live.len();
+            live.retain(|c| c.1 > p);
+            if live.len() < n {
+                r.flags.push(Flag::Correction);
             }
+        }
         let negated = live.iter().filter(|c| c.0.doubt == Some("negated")).count();
         live.retain(|c| c.0.doubt != Some("negated"));
         if live.is_empty() {

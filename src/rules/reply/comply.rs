@@ -62,6 +62,31 @@ fn found(verdict: Verdict, rule: &'static str) -> Option<Found> {
     Some(Found { verdict, rule, number: None })
 }
 
+/// The language of the word that was used, where it is neither the person's own nor known in every language: the answer
+/// follows the word.
+pub fn language_of(packs: &Packs, tokens: &[Tok], own: &str, verdict: &Verdict) -> Option<String> {
+    /// Words of the longest stop phrase in the packs.
+    const LONGEST: usize = 6;
+    let words = match verdict {
+        Verdict::OptOut { .. } => [&packs.stop, &packs.phrase].to_vec(),
+        Verdict::OptIn => [&packs.start].to_vec(),
+        Verdict::Help => [&packs.help].to_vec(),
+        _ => return None,
+    };
+    let mut languages = std::collections::BTreeSet::new();
+    for from in 0..tokens.len() {
+        for to in from + 1..=tokens.len().min(from + LONGEST) {
+            let key = join(&tokens[from..to]);
+            languages.extend(
+                words.iter().filter_map(|map| map.get(&key)).flatten().map(|sense| sense.lang.clone()),
+            );
+        }
+    }
+    let shared = ["*", "en", own].iter().any(|language| languages.contains(*language));
+    // Where several languages share a word, the person is none of theirs: any of them is closer than ours.
+    if shared { None } else { languages.pop_first() }
+}
+
 /// A person's language and the packs.
 pub struct Words<'a> {
     /// Packs.
@@ -222,13 +247,13 @@ impl Words<'_> {
         }
         if let (Some(q), true) = (ctx.question, self.packs.ask_if_option.contains(&whole))
             && let Kind::Choice { labels, .. } = &q.kind
-                && labels
-                    .values()
-                    .flat_map(|m| m.values())
-                    .any(|l| super::fold::key(l).split(' ').any(|x| x == whole))
-                {
-                    return found(Verdict::Ambiguous, "stop_word_is_option");
-                }
+            && labels
+                .values()
+                .flat_map(|m| m.values())
+                .any(|l| super::fold::key(l).split(' ').any(|x| x == whole))
+        {
+            return found(Verdict::Ambiguous, "stop_word_is_option");
+        }
         let opt_out = Verdict::OptOut { scope_word: None };
         if offered(&whole, ctx.our_last_text) {
             return found(opt_out, "stop_offered");

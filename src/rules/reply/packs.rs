@@ -79,7 +79,7 @@ impl Packs {
     /// Read the packs that are part of the binary.
     pub fn load() -> Packs {
         let mut p = Packs::default();
-        let w: Table = include_str!("packs/words.toml").parse().unwrap_or_default();
+        let w: Table = include_str!("../../../config/packs/words.toml").parse().unwrap_or_default();
         for (lang, v) in &w {
             let Some(t) = v.as_table() else { continue };
             for (name, listed) in [("stop", true), ("added_stop", false)] {
@@ -118,7 +118,7 @@ impl Packs {
                 p.ask_if_option.extend(list(e.get("words")).iter().map(|x| key(x)));
             }
         }
-        let n: Table = include_str!("packs/numbers.toml").parse().unwrap_or_default();
+        let n: Table = include_str!("../../../config/packs/numbers.toml").parse().unwrap_or_default();
         for (lang, v) in &n {
             let Some(t) = v.as_table() else { continue };
             let set = |name: &str| -> Vec<String> { list(t.get(name)).iter().map(|x| key(x)).collect() };
@@ -204,7 +204,7 @@ impl Packs {
                 });
             }
         }
-        let g: Table = include_str!("packs/answers.toml").parse().unwrap_or_default();
+        let g: Table = include_str!("../../../config/packs/answers.toml").parse().unwrap_or_default();
         for (lang, v) in &g {
             let Some(t) = v.as_table() else { continue };
             for (class, words) in t {

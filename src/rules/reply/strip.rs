@@ -216,10 +216,11 @@ pub fn strip(text: &str, ours: Option<&str>) -> Stripped {
     }
     let mut out = lines.join("\n");
     if let Some(o) = ours.map(str::trim).filter(|o| o.len() > 12)
-        && out.contains(o) {
-            out = out.replace(o, " ");
-            flags.push(Flag::Quote);
-        }
+        && out.contains(o)
+    {
+        out = out.replace(o, " ");
+        flags.push(Flag::Quote);
+    }
     let cut = cut_at(&out, SIG).trim_end_matches(['-', '—', ' ', '\n']).to_string();
     if cut.len() < out.trim_end().len() && out.len() - cut.len() > 6 {
         flags.push(Flag::Signature);
