@@ -77,7 +77,9 @@ impl Running {
         let (complaint, complained) = channel();
         read(child.stderr.take().expect("its errors"), complaint);
         let kept = Arc::clone(&complaints);
-        thread::spawn(move || complained.iter().for_each(|line| kept.lock().expect("a lock nobody panicked under").push(line)));
+        thread::spawn(move || {
+            complained.iter().for_each(|line| kept.lock().expect("a lock nobody panicked under").push(line))
+        });
         Self { name, orders: child.stdin.take(), child, lines, complaints }
     }
 
