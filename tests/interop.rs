@@ -92,6 +92,26 @@ fn check_our_side(carrier: &Simulator, messages: &[Sent]) {
     assert_eq!((census.redelivered, census.refused, census.duplicates), (0, 0, 0));
 }
 
+/// What smpplib must have seen after it has sent these: an id for each part, and a receipt for each id.
+fn check_smpplib_side(esme: &Peer, messages: &[Sent]) {
+    let submitted = esme.all("submitted").into_iter().map(|event| event["parts"].clone());
+    assert_eq!(
+        submitted.collect::<Vec<_>>(),
+        messages.iter().map(|sent| json!(sent.parts)).collect::<Vec<_>>()
+    );
+    let ids =
+        |name: &str| esme.all(name).into_iter().map(|event| event["id"].to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(ids("accepted"), ids("receipt"), "a receipt for each id");
+    assert_eq!(ids("accepted").len(), esme.all("accepted").len(), "no id twice");
+    for receipt in esme.all("receipt") {
+        let text = receipt["text"].as_str().expect("the text of a receipt");
+        let id = receipt["id"].as_str().expect("the id of a receipt");
+        assert!(text.starts_with(&format!("id:{id} sub:001 dlvrd:001 ")), "{text}");
+        assert!(text.contains(" stat:DELIVRD err:000 "), "{text}");
+        assert_eq!((&receipt["state"], &receipt["code"]), (&json!(2), &json!(CODE)));
+    }
+}
+
 #[test]
 fn smpplib_binds_to_our_carrier_sends_in_three_alphabets_takes_receipts_and_replies_and_leaves() {
     let Some(installed) = peers::installed("the carrier with smpplib") else { return };
@@ -142,23 +162,7 @@ fn smpplib_binds_to_our_carrier_sends_in_three_alphabets_takes_receipts_and_repl
 
     let unbound = esme.next("unbound");
     assert_eq!((&unbound["command"], &unbound["status"]), (&json!("unbind_resp"), &json!(0)));
-    let parts: Vec<&Value> = esme.all("submitted").into_iter().map(|event| &event["parts"]).collect();
-    assert_eq!(
-        parts,
-        messages.iter().map(|sent| json!(sent.parts)).collect::<Vec<_>>().iter().collect::<Vec<_>>()
-    );
-    let ids = |events: Vec<&Value>| {
-        events.into_iter().map(|event| event["id"].to_string()).collect::<BTreeSet<_>>()
-    };
-    assert_eq!(ids(esme.all("accepted")), ids(esme.all("receipt")), "a receipt for each id");
-    assert_eq!(ids(esme.all("accepted")).len(), esme.all("accepted").len(), "no id twice");
-    for receipt in esme.all("receipt") {
-        let text = receipt["text"].as_str().expect("the text of a receipt");
-        let id = receipt["id"].as_str().expect("the id of a receipt");
-        assert!(text.starts_with(&format!("id:{id} sub:001 dlvrd:001 ")), "{text}");
-        assert!(text.contains(" stat:DELIVRD err:000 "), "{text}");
-        assert_eq!((&receipt["state"], &receipt["code"]), (&json!(2), &json!(CODE)));
-    }
+    check_smpplib_side(&esme, &messages);
     runtime.block_on(nobody_is_bound(&carrier));
     check_our_side(&carrier, &messages);
     esme.ends_well();
