@@ -265,7 +265,8 @@ impl Report {
 }
 
 fn is_final(state: &str) -> bool {
-    !matches!(state, "queued" | "sent" | "retry" | "in_doubt")
+    // In doubt and not sent again by policy is an end, too: an honest one.
+    !matches!(state, "queued" | "sent")
 }
 
 /// The simulated carrier's error codes in words.

@@ -5,6 +5,7 @@ use crate::flow::Flow;
 use crate::flow::outbound::{lease_ms, parts_of};
 use crate::flow::settle::outcome;
 use crate::message::{MessageId, OutcomeKind};
+use crate::rules::delivery::may_go_twice;
 use crate::store::{ChunkId, Interrupted, NewChunk, OutcomeRow, Record, StoreError};
 
 /// What a start found left over.
@@ -46,7 +47,7 @@ impl Flow {
         let now_ms = self.clock.now_ms();
         let Interrupted { chunk, in_doubt, answered, unsent } = interrupted;
         let mut outcomes = Vec::new();
-        let mut doubtful = Vec::new();
+        let (mut doubtful, mut resent) = (0, Vec::new());
         let unanswered = in_doubt.into_iter().map(|message| (message, Vec::new()));
         for (message, known) in unanswered.chain(answered) {
             let parts = parts_of(&message).map_or(1, |text| text.parts.len());
@@ -63,10 +64,11 @@ impl Flow {
             };
             let cause = "the process ended while it was being sent";
             outcomes.extend(missing.iter().map(|part| row(*part, OutcomeKind::InDoubt, cause)));
-            if policy == InDoubtPolicy::Resend {
+            doubtful += 1;
+            if policy == InDoubtPolicy::Resend && may_go_twice(message.purpose) {
                 outcomes.push(row(0, OutcomeKind::Retry, "in doubt, sent again by policy"));
+                resent.push(message.id);
             }
-            doubtful.push(message.id);
         }
         let unsent: Vec<MessageId> = unsent.into_iter().map(|message| message.id).collect();
         let again = |members: &[MessageId]| {
@@ -81,14 +83,13 @@ impl Flow {
                 carries_on: Some(chunk.id),
             })
         };
-        let resent: &[MessageId] = if policy == InDoubtPolicy::Resend { &doubtful } else { &[] };
         let counts = Recovered {
             chunks: 1,
             unsent: unsent.len() as u64,
-            in_doubt: doubtful.len() as u64,
+            in_doubt: doubtful,
             resent: resent.len() as u64,
         };
-        let retry = [again(resent), again(&unsent)].into_iter().flatten().collect();
+        let retry = [again(&resent), again(&unsent)].into_iter().flatten().collect();
         Settlement { record: Record { outcomes, retry, done: vec![chunk.id] }, counts }
     }
 }

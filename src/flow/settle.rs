@@ -13,8 +13,8 @@ use crate::backoff::scatter;
 use crate::config::InDoubtPolicy;
 use crate::flow::Flow;
 use crate::flow::outbound::Lane;
-use crate::message::{CampaignId, Class, MessageId, Outbound, OutcomeKind};
-use crate::rules::delivery::{Fate, Patience, fate};
+use crate::message::{CampaignId, Class, MessageId, Outbound, OutcomeKind, Purpose};
+use crate::rules::delivery::{Fate, Patience, fate, may_go_twice};
 use crate::smpp::submission::{PartFate, PartTag, Settled, Submission};
 use crate::store::{ChunkId, NewChunk, OutcomeRow, Record};
 
@@ -83,6 +83,7 @@ pub struct Open {
 
 struct Handed {
     chunk: ChunkId,
+    purpose: Purpose,
     class: Class,
     campaign: Option<CampaignId>,
     attempt: i64,
@@ -92,8 +93,8 @@ struct Handed {
 
 impl Handed {
     fn new(chunk: ChunkId, message: &Outbound, attempt: i64, parts_left: usize) -> Self {
-        let (class, campaign) = (message.purpose.class(), message.campaign.clone());
-        Self { chunk, class, campaign, attempt, parts_left, end: End::Sent }
+        let (purpose, campaign) = (message.purpose, message.campaign.clone());
+        Self { chunk, purpose, class: purpose.class(), campaign, attempt, parts_left, end: End::Sent }
     }
 }
 
@@ -332,7 +333,7 @@ impl<'a> Batch<'a> {
             }
             End::NotWritten => self.again.push((handed, message, Duration::ZERO)),
             End::Unanswered => {
-                if self.in_doubt == InDoubtPolicy::Resend {
+                if self.in_doubt == InDoubtPolicy::Resend && may_go_twice(handed.purpose) {
                     let mut row = outcome(message, handed.attempt, 0, OutcomeKind::Retry);
                     row.at_ms = self.now_ms;
                     row.cause = Some("in doubt, sent again by policy".to_owned());

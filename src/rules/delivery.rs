@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::status::{Status, StatusClass};
 
 use crate::backoff::Backoff;
+use crate::message::Purpose;
 
 /// An unknown status may be anything: tried so often before it counts as final.
 const UNKNOWN_TRIES: u32 = 3;
@@ -43,6 +44,12 @@ pub enum Fate {
     Slower,
 }
 
+/// May a message that has perhaps left go out once more, where the policy is to send again? The confirmation of an
+/// opt-out is allowed once: a second one would be a message after STOP.
+pub fn may_go_twice(purpose: Purpose) -> bool {
+    purpose != Purpose::Confirmation
+}
+
 /// Judges the answer to attempt number `attempt` (0 = the first).
 pub fn fate(status: Status, attempt: i64, patience: Patience, dice: u64) -> Fate {
     let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
@@ -76,6 +83,12 @@ mod tests {
         assert_eq!(fate(Status(0x58), 9, PATIENCE, 0), Fate::Slower, "throttled");
         assert_eq!(fate(Status(0x14), 9, PATIENCE, 0), Fate::Slower, "queue full");
         assert!(matches!(fate(Status(0x08), 0, PATIENCE, 0), Fate::Again(_)), "system error");
+    }
+
+    #[test]
+    fn the_one_confirmation_of_an_opt_out_never_goes_twice() {
+        assert!(!may_go_twice(Purpose::Confirmation));
+        assert!(may_go_twice(Purpose::Survey) && may_go_twice(Purpose::OneTimeCode));
     }
 
     #[test]
