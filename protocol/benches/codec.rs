@@ -1,6 +1,7 @@
-//! What one PDU, one text, one receipt and one exchange cost: `cargo bench -p backchat-protocol`.
+//! What a PDU, a text, a receipt and an exchange cost: `cargo bench -p backchat-protocol`.
 //!
-//! `bench-peers/` measures the first three beside other libraries.
+//! The fastest sample is what the code takes; the others are what else the machine did. `bench-peers/` measures the same
+//! PDUs beside other libraries.
 
 #[path = "codec/rows.rs"]
 mod rows;
@@ -27,7 +28,7 @@ fn main() {
     divan::main();
 }
 
-#[divan::bench(args = Row::ALL)]
+#[divan::bench(args = Row::ALL, sample_size = 200, sample_count = 1000)]
 fn decode(bencher: Bencher, row: Row) {
     let octets = row.octets();
     bencher.with_inputs(|| octets.clone()).bench_local_values(|octets| {
@@ -35,7 +36,7 @@ fn decode(bencher: Bencher, row: Row) {
     });
 }
 
-#[divan::bench(args = Row::ALL)]
+#[divan::bench(args = Row::ALL, sample_size = 200, sample_count = 1000)]
 fn decode_strict(bencher: Bencher, row: Row) {
     let octets = row.octets();
     bencher.with_inputs(|| octets.clone()).bench_local_values(|octets| {
@@ -44,7 +45,7 @@ fn decode_strict(bencher: Bencher, row: Row) {
 }
 
 /// From octets as a socket gives them; the time is that of a hundred.
-#[divan::bench(args = Row::ALL)]
+#[divan::bench(args = Row::ALL, sample_size = 5, sample_count = 1000)]
 fn decode_a_hundred_in_one_read(bencher: Bencher, row: Row) {
     let read = row.octets().repeat(PDUS_A_READ);
     let mut framer = Framer::new(Limits::default(), Grade::Lenient);
@@ -56,7 +57,7 @@ fn decode_a_hundred_in_one_read(bencher: Bencher, row: Row) {
     });
 }
 
-#[divan::bench(args = Row::ALL)]
+#[divan::bench(args = Row::ALL, sample_size = 200, sample_count = 1000)]
 fn encode(bencher: Bencher, row: Row) {
     let pdu = row.pdu();
     let mut out = BytesMut::with_capacity(1024);
@@ -67,7 +68,7 @@ fn encode(bencher: Bencher, row: Row) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 50, sample_count = 1000)]
 fn receipt_parse() -> Option<receipt::Receipt> {
     static DELIVER: std::sync::LazyLock<protocol::pdu::Sm> = std::sync::LazyLock::new(rows::receipt);
     receipt::parse(black_box(&DELIVER))
@@ -84,13 +85,13 @@ fn text_of(name: &str) -> String {
     text.repeat(if name.starts_with("three") { 5 } else { 1 })
 }
 
-#[divan::bench(args = TEXTS.map(|(name, _)| name))]
+#[divan::bench(args = TEXTS.map(|(name, _)| name), sample_size = 50, sample_count = 1000)]
 fn text_split(bencher: Bencher, name: &str) {
     let text = text_of(name);
     bencher.bench_local(|| text::split(black_box(&text), Reference::Eight(7)));
 }
 
-#[divan::bench(args = TEXTS.map(|(name, _)| name))]
+#[divan::bench(args = TEXTS.map(|(name, _)| name), sample_size = 50, sample_count = 1000)]
 fn text_decode(bencher: Bencher, name: &str) {
     let parts = text::split(&text_of(name), Reference::Eight(7)).expect("a text that can be sent");
     bencher.bench_local(|| {
@@ -101,7 +102,7 @@ fn text_decode(bencher: Bencher, name: &str) {
 }
 
 /// A submit_sm and its answer between two sessions in memory: written and read, asked and told.
-#[divan::bench]
+#[divan::bench(sample_size = 50, sample_count = 1000)]
 fn session_exchange(bencher: Bencher) {
     let now = Instant::now();
     let mut client: Session<()> = Session::new(now, Settings::esme());

@@ -38,3 +38,8 @@ pub mod text;
 pub mod time;
 pub mod tlv;
 mod wire;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -263,8 +263,12 @@ pub fn looks_like(sm: &Sm) -> bool {
 impl Receipt {
     fn add_tlvs(&mut self, id: Option<COctets>, message_state: Option<u64>) {
         if let Some(id) = id {
-            if self.id_text.as_ref().is_some_and(|text| id_forms(text).form_of(id_forms(&id).key()).is_none())
-            {
+            let tlv = id_forms(&id);
+            let names_another = |text: &COctets| {
+                let text = id_forms(text);
+                text.is_matchable() && tlv.is_matchable() && !text.finds(tlv.key())
+            };
+            if self.id_text.as_ref().is_some_and(names_another) {
                 self.conflicts.push(Conflict::Id);
             }
             self.id = Some(id.clone());

@@ -6,9 +6,10 @@ use crate::address::Address;
 use crate::error::{Breach, Deviation, Field, Objection};
 use crate::octets::COctets;
 use crate::pdu::{Body, Destination, Pdu, SEQUENCE_MAX, Unsuccess};
+use crate::status::Status;
 use crate::time::Time;
 use crate::tlv::{Shape, Tag, Tlv, Tlvs};
-use crate::wire::{Party, Sink};
+use crate::wire::{Party, Sink, encoded_len};
 
 /// Judges a PDU that could be read: first what was tolerated in it, then its values.
 pub(crate) fn judge(pdu: &Pdu, found: &[Deviation]) -> Result<(), Breach> {
@@ -28,7 +29,16 @@ pub(crate) fn check(pdu: &Pdu) -> Result<(), Breach> {
     if !response && !pdu.status.is_ok() {
         return Err(Breach::NonzeroStatusInRequest);
     }
+    if response && pdu.status.is_ok() && lacks_body(&pdu.body) {
+        return Err(Breach::MissingBody);
+    }
     values(&pdu.body)
+}
+
+/// Whether a response has nothing at all where its command has an id.
+fn lacks_body(body: &Body) -> bool {
+    let least = Body::bare_response(body.command_id(), Status::OK);
+    encoded_len(body) == 0 && least.is_some_and(|least| encoded_len(&least) > 0)
 }
 
 fn values(body: &Body) -> Result<(), Breach> {
@@ -152,13 +162,17 @@ impl<'a> Sink<'a> for Judge {
         }
     }
 
+    fn bare(&mut self, _: Field, value: Option<u8>) {
+        self.require(value.is_none(), Breach::TrailingBytes);
+    }
+
     fn opaque(&mut self, _: &'a Bytes) {}
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pdu::{MessageResp, Sm};
+    use crate::pdu::{AlertNotification, MessageResp, Sm};
 
     fn submit(change: impl FnOnce(&mut Sm)) -> Pdu {
         let mut sm = Sm { dest: Address::international("447700900123"), ..Sm::default() };
@@ -203,6 +217,21 @@ mod tests {
         assert_eq!((objection.name(), objection.refusal().0), ("alphanumeric_too_long", 0x0A));
         assert_eq!(submit(|sm| sm.dest = Address::alphanumeric("TwelveLetter")).objection(), None);
         assert_eq!(check(&named), Ok(()));
+    }
+
+    #[test]
+    fn a_success_without_its_body_and_a_status_without_its_tag_are_found_before_they_are_sent() {
+        let resp = |message_id, status| {
+            let resp = MessageResp { message_id, ..MessageResp::default() };
+            check(&Pdu::with_status(1, status, Body::SubmitSmResp(resp)))
+        };
+        assert_eq!(resp(None, Status::OK), Err(Breach::MissingBody));
+        assert_eq!(resp(None, Status::THROTTLED), Ok(()));
+        assert_eq!(resp(Some(COctets::EMPTY), Status::OK), Ok(()));
+        assert_eq!(check(&Pdu::new(1, Body::UnbindResp)), Ok(()));
+        let alert =
+            AlertNotification { bare_ms_availability_status: Some(1), ..AlertNotification::default() };
+        assert_eq!(check(&Pdu::new(1, Body::AlertNotification(alert))), Err(Breach::TrailingBytes));
     }
 
     #[test]

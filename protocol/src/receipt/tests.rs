@@ -58,6 +58,15 @@ fn parameters_win_and_a_conflict_is_told() {
 }
 
 #[test]
+fn an_id_of_zeros_names_no_message_and_so_no_other_one() {
+    for (text, tlv) in [("id:00 stat:DELIVRD", &b"00\0"[..]), ("id:0 stat:DELIVRD", b"42\0"), (FULL, b"0\0")]
+    {
+        let receipt = parse(&with(deliver(0x04, text), Tag::RECEIPTED_MESSAGE_ID, tlv)).unwrap();
+        assert!(receipt.conflicts.is_empty(), "{text:?} and {tlv:?}");
+    }
+}
+
+#[test]
 fn parameters_alone_are_a_receipt_but_a_ticket_on_a_message_is_not() {
     let both = with(with(deliver(0, ""), Tag::RECEIPTED_MESSAGE_ID, b"42\0"), Tag::MESSAGE_STATE, &[2]);
     let receipt = parse(&both).unwrap();

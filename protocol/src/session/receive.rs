@@ -139,13 +139,14 @@ impl<T> Session<T> {
         status: Status,
         resp: BindResp,
     ) {
-        let (State::Binding(mode), Role::Esme, Some(binding)) =
-            (self.state, self.settings.role, self.binding.take())
+        let (State::Binding(mode), Role::Esme, Some(&Binding { sequence: asked, .. })) =
+            (self.state, self.settings.role, self.binding.as_ref())
         else {
             return self.violated(Violation::UnmatchedResponse { command, sequence, status });
         };
+        self.binding = None;
         // Only one bind can be meant: some servers answer with a number of their own.
-        if binding.sequence != sequence || mode.command().response() != Some(command) {
+        if asked != sequence || mode.command().response() != Some(command) {
             self.violated(Violation::OddBindResponse { command, sequence });
         }
         if status.is_ok() {
