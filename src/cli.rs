@@ -2,6 +2,7 @@
 
 mod campaign;
 mod check;
+mod decode;
 mod demo;
 mod live;
 mod look;
@@ -59,6 +60,11 @@ enum Command {
         after_help = "Examples:\n  backchat why 05W2K8Q3M4N7A --config config/minimal.toml\n  backchat why +447700900123"
     )]
     Why(look::WhyArgs),
+    /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
+    #[command(
+        after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
+    )]
+    Decode(decode::Args),
 }
 
 /// Where the configuration is.
@@ -121,6 +127,7 @@ pub fn run() -> ExitCode {
             Command::Campaign(args) => campaign::run(args).await,
             Command::Replies(args) => look::replies(args).await,
             Command::Why(args) => look::why(args).await,
+            Command::Decode(args) => decode::run(&args),
         }
     });
     match done {
