@@ -14,8 +14,11 @@ mod engine;
 mod error;
 mod history;
 mod inbound;
+mod locator;
 mod open;
 mod outcomes;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod results;
 mod rows;

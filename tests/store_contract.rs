@@ -6,6 +6,8 @@
 mod fixtures;
 #[path = "store_contract/inbound.rs"]
 mod inbound;
+#[path = "store_contract/locator.rs"]
+mod locator;
 #[path = "store_contract/opening.rs"]
 mod opening;
 #[path = "support/postgres.rs"]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Tx;
 use super::error::StoreError;
+use super::locator;
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, EventRow, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
@@ -85,6 +86,7 @@ struct ChunkParam<'a> {
 pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), StoreError> {
     let messages: Vec<&Outbound> = all.iter().flat_map(|one| &one.messages).collect();
     tx.change_all(&MESSAGES, &messages).await?;
+    locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0))).await?;
     chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
     tx.change_all(&INVITATIONS, &invitations).await?;

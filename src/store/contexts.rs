@@ -1,40 +1,38 @@
 //! What is known about a handset on a code at the moment something comes from it.
 
-use serde::Deserialize;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::arrivals::{LastText, OpenInvitation, RecentInbound, ReplyContext};
 use super::engine::Readers;
 use super::error::StoreError;
+use super::locator;
+use super::rows::InvitationState;
 use super::sql::Sql;
 use crate::message::{MessageId, Msisdn, Sender};
 
-// What a redelivery is looked for among: five messages are more than a handset sends while a response is on its way.
-static CONTEXTS: Sql = Sql::new(
-    "select {row code, number, open, closed, opted_out, last_text, recent} from ( \
-     select r.code, r.number, \
-         (select {list campaign, message, survey, question, state, asked, language, name, opened_ms, closed_ms} \
-             from (select campaign, message, survey, question, state, asked, language, name, opened_ms, closed_ms \
-                 from invitation i where i.number = r.number and i.sender = r.code and i.state = 'open' \
-                 order by i.opened_ms desc, i.message desc) x) as open, \
-         (select {list campaign, message, survey, question, state, asked, language, name, opened_ms, closed_ms} \
-             from (select campaign, message, survey, question, state, asked, language, name, opened_ms, closed_ms \
-                 from invitation i where i.number = r.number and i.sender = r.code \
-                     and i.state not in ('open', 'waiting') \
-                 order by i.closed_ms desc, i.message desc limit 1) x) as closed, \
-         (select {list scope} from (select scope from optout o where o.number = r.number order by scope) x) \
-             as opted_out, \
-         (select {list message, body, language, accepted_ms} \
-             from (select m.id as message, m.body, m.language, m.accepted_ms from message m \
-                 where m.recipient = r.number and m.sender = r.code order by m.id desc limit 1) x) as last_text, \
-         (select {list id, digest, received_ms} \
-             from (select n.id, n.digest, n.received_ms from inbound n \
-                 where n.number = r.number and n.code = r.code order by n.received_ms desc, n.id desc limit 5) x) \
-             as recent \
-     from {rows code text, number bigint}) x",
+/// A redelivery is looked for among the last messages of a handset: more than it sends while a response is on its way.
+const RECENT: usize = 5;
+/// Of a number written to, or writing, without end only the newest messages are looked at.
+const LOOKED_AT: usize = 200;
+
+/// Messages with the question each asks, if it asks one.
+static MESSAGES: Sql = Sql::new(
+    "select {list message, \"to\", sender, campaign, survey, question, state, asked, language, name, opened_ms, closed_ms} \
+     from (select m.id as message, m.recipient as \"to\", m.sender, i.campaign, i.survey, i.question, i.state, i.asked, \
+         i.language, i.name, i.opened_ms, i.closed_ms \
+         from {ids} join message m on m.id = r.id left join invitation i on i.message = r.id) x",
 );
-static OPEN: Sql = Sql::new(
-    "select {list number} from (select r.number from {rows number bigint, sender text} where exists ( \
-         select 1 from invitation i where i.number = r.number and i.sender = r.sender and i.state = 'open')) x",
+static TEXTS: Sql = Sql::new(
+    "select {list message, body, language, accepted_ms} from ( \
+         select m.id as message, m.body, m.language, m.accepted_ms from {ids} join message m on m.id = r.id) x",
+);
+static INBOUND: Sql = Sql::new(
+    "select {list id, number, code, digest, received_ms} from ( \
+         select n.id, n.number, n.code, n.digest, n.received_ms from {ids} join inbound n on n.id = r.id) x",
 );
 static OPTOUTS: Sql = Sql::new(
     "select {list number, scope} from (select o.number, o.scope from {ids} join optout o on o.number = r.id \
@@ -42,43 +40,48 @@ static OPTOUTS: Sql = Sql::new(
 );
 
 #[derive(Deserialize)]
-struct Columns {
-    code: String,
-    number: Msisdn,
-    open: Option<String>,
-    closed: Option<String>,
-    opted_out: Option<String>,
-    last_text: Option<String>,
-    recent: Option<String>,
+struct MessageColumns {
+    message: MessageId,
+    to: Msisdn,
+    sender: String,
+    #[serde(flatten)]
+    asks: Option<Asks>,
+}
+
+/// All of an invitation but its message, or nothing.
+#[derive(Deserialize)]
+struct Asks {
+    campaign: crate::message::CampaignId,
+    survey: String,
+    question: String,
+    state: InvitationState,
+    asked: i64,
+    language: Option<String>,
+    name: Option<String>,
+    opened_ms: i64,
+    closed_ms: Option<i64>,
 }
 
 #[derive(Deserialize)]
-struct ScopeOf {
+struct InboundColumns {
+    number: Msisdn,
+    code: String,
+    #[serde(flatten)]
+    inbound: RecentInbound,
+}
+
+#[derive(Deserialize)]
+struct Optout {
+    number: Msisdn,
     scope: String,
 }
 
-/// A list inside a row comes as a text; none where nothing was found.
-fn nested<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Result<Vec<T>, StoreError> {
-    text.map_or(Ok(Vec::new()), serde_json::from_str).map_err(|error| {
-        StoreError::Corrupt(format!("a list in a row cannot be read ({:?})", error.classify()))
-    })
-}
-
-impl TryFrom<Columns> for ReplyContext {
-    type Error = StoreError;
-
-    fn try_from(columns: Columns) -> Result<Self, StoreError> {
-        let scopes: Vec<ScopeOf> = nested(columns.opted_out.as_deref())?;
-        Ok(Self {
-            code: columns.code,
-            number: columns.number,
-            open: nested::<OpenInvitation>(columns.open.as_deref())?,
-            closed: nested(columns.closed.as_deref())?.pop(),
-            opted_out: scopes.into_iter().map(|row| row.scope).collect(),
-            last_text: nested::<LastText>(columns.last_text.as_deref())?.pop(),
-            recent: nested::<RecentInbound>(columns.recent.as_deref())?,
-        })
-    }
+async fn each<T: DeserializeOwned>(
+    readers: &Readers,
+    sql: &'static Sql,
+    ids: &[impl Serialize],
+) -> Result<Vec<T>, StoreError> {
+    if ids.is_empty() { Ok(Vec::new()) } else { readers.list(sql, ids).await }
 }
 
 /// What is known about each (code, handset), in their order.
@@ -86,18 +89,97 @@ pub(super) async fn contexts(
     readers: &Readers,
     asked: &[(String, Msisdn)],
 ) -> Result<Vec<ReplyContext>, StoreError> {
-    let params: Vec<_> =
-        asked.iter().map(|(code, number)| serde_json::json!({ "code": code, "number": number })).collect();
-    let rows: Vec<Columns> =
-        if params.is_empty() { Vec::new() } else { readers.rows(&CONTEXTS, &params).await? };
-    let found = rows.into_iter().map(ReplyContext::try_from).collect::<Result<Vec<_>, _>>()?;
-    asked
+    let numbers: Vec<Msisdn> = asked.iter().map(|(_, number)| *number).collect();
+    let to = newest(readers, &numbers, locator::to).await?;
+    let mut messages: Vec<MessageColumns> = each(readers, &MESSAGES, &to).await?;
+    messages.sort_by_key(|row| Reverse(row.message));
+    let from = newest(readers, &numbers, locator::from).await?;
+    let mut inbound: Vec<InboundColumns> = each(readers, &INBOUND, &from).await?;
+    inbound.sort_by_key(|row| Reverse((row.inbound.received_ms, row.inbound.id)));
+    let optouts: Vec<Optout> = each(readers, &OPTOUTS, &numbers).await?;
+
+    let last: Vec<Option<MessageId>> = asked
         .iter()
-        .map(|(code, number)| {
-            let one = found.iter().find(|one| one.code == *code && one.number == *number);
-            one.cloned().ok_or_else(|| StoreError::Corrupt("a reply context is missing".to_owned()))
+        .map(|(code, number)| messages.iter().find(|row| row.to == *number && row.sender == *code))
+        .map(|row| row.map(|row| row.message))
+        .collect();
+    let ids: Vec<MessageId> = last.iter().flatten().copied().collect();
+    let texts: Vec<LastText> = each(readers, &TEXTS, &ids).await?;
+    let texts: HashMap<MessageId, LastText> = texts.into_iter().map(|text| (text.message, text)).collect();
+
+    let mut found: Vec<ReplyContext> = asked
+        .iter()
+        .zip(last)
+        .map(|((code, number), last)| ReplyContext {
+            code: code.clone(),
+            number: *number,
+            open: Vec::new(),
+            closed: None,
+            opted_out: optouts
+                .iter()
+                .filter(|row| row.number == *number)
+                .map(|row| row.scope.clone())
+                .collect(),
+            last_text: last.and_then(|message| texts.get(&message).cloned()),
+            recent: inbound
+                .iter()
+                .filter(|row| row.number == *number && row.code == *code)
+                .take(RECENT)
+                .map(|row| row.inbound.clone())
+                .collect(),
         })
-        .collect()
+        .collect();
+    for row in messages {
+        let Some(invitation) = row.asks.map(|asks| asks.of(row.message)) else { continue };
+        for context in found.iter_mut().filter(|one| one.number == row.to && one.code == row.sender) {
+            match invitation.state {
+                InvitationState::Open => context.open.push(invitation.clone()),
+                InvitationState::Waiting => {}
+                _ if context.closed.as_ref().is_none_or(|known| known.closed_ms < invitation.closed_ms) => {
+                    context.closed = Some(invitation.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    for context in &mut found {
+        context.open.sort_by_key(|one| Reverse((one.opened_ms, one.message)));
+    }
+    Ok(found)
+}
+
+impl Asks {
+    fn of(self, message: MessageId) -> OpenInvitation {
+        OpenInvitation {
+            campaign: self.campaign,
+            message,
+            survey: self.survey,
+            question: self.question,
+            state: self.state,
+            asked: self.asked,
+            language: self.language,
+            name: self.name,
+            opened_ms: self.opened_ms,
+            closed_ms: self.closed_ms,
+        }
+    }
+}
+
+/// The newest ids noted for each of these numbers.
+async fn newest(
+    readers: &Readers,
+    numbers: &[Msisdn],
+    key: impl Fn(Msisdn) -> String,
+) -> Result<Vec<i64>, StoreError> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut ids = locator::ids(readers, numbers.iter().map(|number| key(*number))).await?;
+    for found in ids.values_mut() {
+        found.sort_unstable_by_key(|id| Reverse(*id));
+        found.truncate(LOOKED_AT);
+    }
+    Ok(ids.into_values().flatten().collect())
 }
 
 /// Which of these handsets have a question open on this code.
@@ -106,14 +188,17 @@ pub(super) async fn open(
     sender: &Sender,
     numbers: &[Msisdn],
 ) -> Result<Vec<Msisdn>, StoreError> {
-    #[derive(Deserialize)]
-    struct Number {
-        number: Msisdn,
-    }
-    let params: Vec<_> =
-        numbers.iter().map(|number| serde_json::json!({ "number": number, "sender": sender })).collect();
-    let rows: Vec<Number> = readers.list(&OPEN, &params).await?;
-    Ok(rows.into_iter().map(|row| row.number).collect())
+    let ids = newest(readers, numbers, locator::to).await?;
+    let messages: Vec<MessageColumns> = each(readers, &MESSAGES, &ids).await?;
+    let mut open: Vec<Msisdn> = messages
+        .into_iter()
+        .filter(|row| row.sender == sender.0)
+        .filter(|row| row.asks.as_ref().is_some_and(|asks| asks.state == InvitationState::Open))
+        .map(|row| row.to)
+        .collect();
+    open.sort_unstable();
+    open.dedup();
+    Ok(open)
 }
 
 /// The opt-outs in force of these handsets: number and scope.
@@ -121,17 +206,6 @@ pub(super) async fn optouts(
     readers: &Readers,
     numbers: &[Msisdn],
 ) -> Result<Vec<(Msisdn, String)>, StoreError> {
-    #[derive(Deserialize)]
-    struct Optout {
-        number: Msisdn,
-        scope: String,
-    }
-    let rows: Vec<Optout> = readers.list(&OPTOUTS, numbers).await?;
+    let rows: Vec<Optout> = each(readers, &OPTOUTS, numbers).await?;
     Ok(rows.into_iter().map(|row| (row.number, row.scope)).collect())
-}
-
-/// The message ids a list of rows names; used where only they are wanted.
-#[derive(Deserialize)]
-pub(super) struct MessageOf {
-    pub(super) message: MessageId,
 }

@@ -177,9 +177,22 @@ pub(super) struct Tx<'a> {
     pub(super) connection: &'a mut Connection,
     /// The run this process is.
     pub(super) epoch: i64,
+    /// The generation new keys go to.
+    pub(super) generation: i64,
+    /// How many keys went there.
+    pub(super) located: usize,
 }
 
-impl Tx<'_> {
+impl<'a> Tx<'a> {
+    pub(super) fn new(connection: &'a mut Connection, epoch: i64) -> Self {
+        Self { connection, epoch, generation: 0, located: 0 }
+    }
+
+    /// 1 where there is one server a database, so that whatever another run holds it holds no more; else 0.
+    pub(super) fn alone(&self) -> i64 {
+        i64::from(self.connection.dialect() == Dialect::Sqlite)
+    }
+
     /// What a statement gives, one value a row.
     pub(super) async fn rows<T: DeserializeOwned>(
         &mut self,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::contexts::MessageOf;
 use super::engine::Readers;
 use super::error::StoreError;
+use super::locator;
 use super::results;
 use super::sql::Sql;
 use super::views::{Life, LifeEntry, NumberLife, ReplyFilter};
@@ -31,27 +31,31 @@ static ENTRIES: Sql = Sql::new(
      select e.at_ms, e.kind, {pack e.detail} from event e where e.message = {int message} \
      union all \
      select i.opened_ms, 'asked', {pack i.survey, i.question, i.state, i.asked, i.closed_ms} \
-         from message m join invitation i on i.campaign = m.campaign and i.number = m.recipient \
-         where m.id = {int message} and i.message = m.id \
+         from invitation i where i.message = {int message} \
      union all \
      select n.received_ms, 'reply', {pack n.id, n.text, n.verdict, n.rule, n.campaign} \
-         from message m join inbound n on n.number = m.recipient and n.code = m.sender \
-             and n.received_ms >= m.accepted_ms \
-         where m.id = {int message} and (m.campaign is null or n.campaign = m.campaign) \
+         from message m cross join generation g cross join locator l \
+             join inbound n on n.id = l.id and n.code = m.sender and n.received_ms >= m.accepted_ms \
+         where m.id = {int message} and l.generation = g.id and l.key = 'i' || m.recipient \
+             and (m.campaign is null or n.campaign = m.campaign) \
      union all \
      select a.at_ms, 'answer', {pack a.inbound, a.question, a.value, a.comment, a.rule, a.replaced_ms} \
-         from message m join invitation i on i.campaign = m.campaign and i.number = m.recipient and i.message = m.id \
-             join answer a on a.campaign = m.campaign and a.number = m.recipient \
-         where m.id = {int message} \
+         from invitation i join answer a on a.campaign = i.campaign and a.number = i.number \
+         where i.message = {int message} \
      union all \
-     select c.not_before_ms, 'queued', {pack c.id, c.state, c.attempt, c.not_before_ms} \
-         from message m join chunk c on c.lane = m.lane and c.state in ('waiting', 'leased') \
+     select k.not_before_ms, 'queued', {pack k.id, k.state, k.attempt, k.not_before_ms} \
+         from message m join chunk k on k.lane = m.lane and k.state = 'waiting' \
          where m.id = {int message} and exists ( \
-             select 1 from {each c.members} e where cast(e.value as bigint) = m.id)) x",
+             select 1 from {each k.members} e where cast(e.value as bigint) = m.id) \
+     union all \
+     select k.not_before_ms, 'queued', {pack k.id, k.state, k.attempt, k.not_before_ms} \
+         from run cross join chunk k where k.epoch = run.epoch and k.state = 'leased' and exists ( \
+             select 1 from {each k.members} e where cast(e.value as bigint) = {int message})) x",
 );
 static NEWEST: Sql = Sql::new(
-    "select {list message} from (select id as message from message where recipient = {int number} \
-         order by id desc limit {int limit}) x",
+    "select {list message} from (select distinct l.id as message \
+         from generation g cross join locator l where l.generation = g.id and l.key = {text to_key} \
+         order by message desc limit {int limit}) x",
 );
 static CONSENT: Sql = Sql::new(
     "select {list at_ms, kind, detail} from (select c.at_ms, c.kind, \
@@ -62,6 +66,11 @@ static OPTED_OUT: Sql = Sql::new(
     "select {list scope, since_ms} from (select scope, since_ms from optout where number = {int number} \
          order by since_ms, scope) x",
 );
+
+#[derive(Deserialize)]
+struct MessageOf {
+    message: MessageId,
+}
 
 #[derive(Deserialize)]
 struct MessageColumns {
@@ -139,7 +148,8 @@ pub(super) async fn number(readers: &Readers, number: Msisdn) -> Result<NumberLi
         scope: String,
         since_ms: i64,
     }
-    let argument = serde_json::json!({ "number": number, "limit": NumberLife::MESSAGES });
+    let to = locator::to(number);
+    let argument = serde_json::json!({ "number": number, "to_key": to, "limit": NumberLife::MESSAGES });
     let newest: Vec<MessageOf> = readers.list(&NEWEST, &argument).await?;
     let mut messages = Vec::with_capacity(newest.len());
     for row in newest {

@@ -8,6 +8,7 @@ use super::accept;
 use super::arrivals::{AnswerRow, ConsentChange, ConsentKind, InboundCommit, InboundRow, PartRow, PartsKey};
 use super::engine::Tx;
 use super::error::StoreError;
+use super::locator;
 use super::rows::{Acceptance, InvitationChange};
 use super::sql::Sql;
 
@@ -39,8 +40,10 @@ static INVITATIONS: Sql = Sql::new(
     "update invitation set state = r.state, asked = coalesce(r.asked, invitation.asked), \
          question = coalesce(r.question, invitation.question), \
          closed_ms = coalesce(r.closed_ms, invitation.closed_ms) \
-     from {rows campaign text, number bigint, state text, asked bigint, question text, closed_ms bigint} \
-     where invitation.campaign = r.campaign and invitation.number = r.number",
+     from {rows key text, campaign text, number bigint, state text, asked bigint, question text, closed_ms bigint} \
+     cross join generation g cross join locator l \
+     where l.generation = g.id and l.key = r.key and invitation.message = l.id \
+         and invitation.campaign = r.campaign and invitation.number = r.number",
 );
 static ANSWERS: Sql = Sql::new(
     "insert into answer (inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, candidates) \
@@ -95,6 +98,13 @@ pub(super) static OVERDUE: Sql = Sql::new(
          order by p.lane, p.number, p.code, p.reference, p.total, p.part limit {int limit}) x",
 );
 
+#[derive(Serialize)]
+struct ChangeParam<'a> {
+    key: String,
+    #[serde(flatten)]
+    change: &'a InvitationChange,
+}
+
 #[derive(Deserialize)]
 struct Id {
     id: i64,
@@ -121,13 +131,17 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     let new: Vec<Id> = tx.rows(&INBOUND, &rows).await?;
     let mut new: HashSet<i64> = new.into_iter().map(|row| row.id).collect();
     fresh.retain(|commit| new.remove(&commit.inbound.id));
+    let from = |commit: &&InboundCommit| (locator::from(commit.inbound.number), commit.inbound.id);
+    locator::note(tx, fresh.iter().map(from)).await?;
 
     consent(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
     let mut changes: BTreeMap<_, &InvitationChange> = BTreeMap::new();
     for change in fresh.iter().flat_map(|commit| &commit.invitations) {
         changes.insert((&change.campaign, change.number), change);
     }
-    tx.change_all(&INVITATIONS, &changes.into_values().collect::<Vec<_>>()).await?;
+    let changes: Vec<ChangeParam<'_>> =
+        changes.into_values().map(|change| ChangeParam { key: locator::to(change.number), change }).collect();
+    tx.change_all(&INVITATIONS, &changes).await?;
     let answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
     if !answers.is_empty() {
         tx.change(&ANSWERS, &answers).await?;

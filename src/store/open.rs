@@ -82,7 +82,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
         check_schema(&mut writer, &place).await?;
     }
     migrate(&mut writer, &place).await?;
-    let mut tx = Tx { connection: &mut writer, epoch: 0 };
+    let mut tx = Tx::new(&mut writer, 0);
     let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms }]);
     let epoch: Option<Epoch> = tx.rows(&NEW_RUN, &run).await.map_err(|error| failed(&place, &error))?.pop();
     let epoch = epoch.ok_or_else(|| failed(&place, &"no new run could be written"))?.epoch;
@@ -110,7 +110,7 @@ pub(super) async fn look(location: &Location) -> Result<Engine, OpenError> {
         check_schema(&mut connection, &place).await?;
     }
     let known = migrator(&connection).iter().map(|migration| migration.version).max().unwrap_or_default();
-    let mut tx = Tx { connection: &mut connection, epoch: 0 };
+    let mut tx = Tx::new(&mut connection, 0);
     let applied: Result<Vec<Applied>, StoreError> = tx.rows(&APPLIED, &serde_json::json!({ "any": 1 })).await;
     let found = applied.ok().and_then(|mut rows| rows.pop()).and_then(|row| row.version).unwrap_or_default();
     let _ = connection.close().await;
@@ -212,7 +212,7 @@ async fn check_schema(connection: &mut Connection, place: &str) -> Result<(), Op
     struct Value {
         value: String,
     }
-    let mut tx = Tx { connection, epoch: 0 };
+    let mut tx = Tx::new(connection, 0);
     let setting: Option<Setting> =
         tx.rows(&PG_ENCODING, &1).await.map_err(|error| failed(place, &error))?.pop();
     let setting = setting.ok_or_else(|| failed(place, &"it tells no settings"))?;

@@ -1,12 +1,13 @@
 //! What came of messages: outcomes, and the receipts that find them, early or late.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::accept;
 use super::engine::Tx;
 use super::error::StoreError;
+use super::locator;
 use super::rows::{NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
 use super::sql::Sql;
 use crate::message::MessageId;
@@ -37,27 +38,28 @@ static CLAIMS: Sql = Sql::new(
          join receipt c on c.id = w.receipt join message m on m.id = r.message \
          where r.kind = 'sent') x",
 );
-/// Receipts just come, against the newest message under each id they may mean.
+/// Receipts just come, against the newest message under an id they may mean: nearly always of the newest generation.
 static MATCHES: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient} from ( \
          select r.receipt, r.rank, o.message, o.part, r.number, m.recipient \
-         from {rows receipt bigint, rank bigint, carrier text, candidate text, number bigint, since_ms bigint} \
-         join outcome o on o.carrier = r.carrier and o.carrier_key = r.candidate and o.kind = 'sent' \
+         from {rows receipt bigint, rank bigint, key text, carrier text, candidate text, number bigint, \
+             since_ms bigint} \
+         join outcome o on o.message = (select l.id from generation g cross join locator l \
+                 where l.generation = g.id and l.key = r.key order by g.id desc, l.id desc limit 1) \
+             and o.carrier = r.carrier and o.carrier_key = r.candidate and o.kind = 'sent' \
              and o.at_ms >= r.since_ms \
-             and o.message = (select max(n.message) from outcome n \
-                 where n.carrier = r.carrier and n.carrier_key = r.candidate and n.kind = 'sent') \
          join message m on m.id = o.message) x",
 );
 /// Receipts that wait, against everything recorded.
 static SWEEP: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient} from ( \
-         select w.receipt, w.rank, o.message, o.part, c.number, m.recipient \
-         from receipt_waiting w join receipt c on c.id = w.receipt \
-         join outcome o on o.carrier = w.carrier and o.carrier_key = w.candidate and o.kind = 'sent' \
-             and o.at_ms >= c.received_ms - {int reach_ms} \
-             and o.message = (select max(n.message) from outcome n \
-                 where n.carrier = w.carrier and n.carrier_key = w.candidate and n.kind = 'sent') \
-         join message m on m.id = o.message limit {int limit}) x",
+         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient \
+         from receipt_waiting w cross join generation g cross join locator l \
+         join receipt c on c.id = w.receipt \
+         join outcome o on o.message = l.id and o.carrier = w.carrier and o.carrier_key = w.candidate \
+             and o.kind = 'sent' and o.at_ms >= c.received_ms - {int reach_ms} \
+         join message m on m.id = o.message \
+         where l.generation = g.id and l.key = 'c' || w.carrier || '/' || w.candidate limit {int limit}) x",
 );
 static CLAIM: Sql = Sql::new(
     "update receipt set message = r.message, part = r.part from {rows id bigint, message bigint, part bigint} \
@@ -87,7 +89,12 @@ static WAIT: Sql = Sql::new(
 
 /// Inserts outcomes; those known are left as they are.
 pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<(), StoreError> {
-    tx.change_all(&OUTCOMES, outcomes).await.map(drop)
+    tx.change_all(&OUTCOMES, outcomes).await?;
+    let keys = outcomes.iter().filter_map(|outcome| {
+        let (carrier, key) = outcome.carrier.as_ref().zip(outcome.carrier_key.as_ref())?;
+        Some((locator::taken(carrier, key), outcome.message.0))
+    });
+    locator::note(tx, keys).await
 }
 
 /// Records what came of messages: outcomes, the receipts that waited for them, chunks to follow, chunks that are through.
@@ -124,6 +131,11 @@ struct Match {
 }
 
 impl Match {
+    /// Whether no other reading of the id could be surer.
+    fn is_clear(&self) -> bool {
+        matches!(self.doubt(), Some((0 | 1, 0)))
+    }
+
     /// How sure it is, the lower the surer; none where it is no match.
     fn doubt(&self) -> Option<(u8, i64)> {
         match (self.number.map(|number| number == self.recipient), self.rank) {
@@ -190,6 +202,7 @@ pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
 
 #[derive(Serialize)]
 struct CandidateParam<'a> {
+    key: String,
     carrier: &'a str,
     candidate: &'a str,
     receipt: i64,
@@ -202,6 +215,7 @@ fn candidates(receipt: &ReceiptRow) -> impl Iterator<Item = CandidateParam<'_>> 
     let others = receipt.candidates.iter().map(String::as_str).filter(|form| *form != receipt.carrier_key);
     std::iter::once(receipt.carrier_key.as_str()).chain(others).enumerate().map(|(rank, candidate)| {
         CandidateParam {
+            key: locator::taken(&receipt.carrier, candidate),
             carrier: &receipt.carrier,
             candidate,
             receipt: receipt.id,
@@ -235,8 +249,19 @@ pub(super) async fn receipts(
     if receipts.is_empty() {
         return Ok(Vec::new());
     }
-    let forms: Vec<CandidateParam<'_>> = receipts.iter().flat_map(|receipt| candidates(receipt)).collect();
-    let chosen = surest(tx.list(&MATCHES, &forms).await?);
+    let as_written: Vec<CandidateParam<'_>> =
+        receipts.iter().filter_map(|receipt| candidates(receipt).next()).collect();
+    let mut found: Vec<Match> = tx.list(&MATCHES, &as_written).await?;
+    let clear: HashSet<i64> = found.iter().filter(|one| one.is_clear()).map(|one| one.receipt).collect();
+    let others: Vec<CandidateParam<'_>> = receipts
+        .iter()
+        .filter(|receipt| !clear.contains(&receipt.id))
+        .flat_map(|receipt| candidates(receipt).skip(1))
+        .collect();
+    if !others.is_empty() {
+        found.extend(tx.list::<Match>(&MATCHES, &others).await?);
+    }
+    let chosen = surest(found);
     let params: Vec<ReceiptParam<'_>> = receipts
         .iter()
         .map(|receipt| {

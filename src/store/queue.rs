@@ -8,7 +8,7 @@ use super::engine::Tx;
 use super::error::StoreError;
 use super::outcomes;
 use super::rows::{ChunkId, Interrupted, LeasedChunk, OutcomeRow, SliceMark};
-use super::sql::{Dialect, Sql};
+use super::sql::Sql;
 use crate::message::{CampaignId, Class, MessageId, Outbound, OutcomeKind};
 
 /// So many interrupted chunks at once: some 5 MB; who asks again gets the rest.
@@ -45,7 +45,11 @@ pub(super) static NEXT_DUE: Sql = Sql::new(
 pub(super) static DEPTH: Sql = Sql::new(
     "select {row class, chunks, messages, next_ms} from ( \
          select class, count(*) as chunks, sum(size - sent_upto) as messages, min(not_before_ms) as next_ms \
-         from chunk where state in ('waiting', 'leased') and lane = {text lane} group by class order by class) x",
+         from (select class, size, sent_upto, not_before_ms from chunk \
+                 where state = 'waiting' and lane = {text lane} \
+             union all select k.class, k.size, k.sent_upto, k.not_before_ms from run cross join chunk k \
+                 where k.epoch = run.epoch and k.state = 'leased' and k.lane = {text lane}) unfinished \
+         group by class order by class) x",
 );
 static MEMBERS: Sql = Sql::new(
     "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms} \
@@ -253,7 +257,7 @@ pub(super) async fn interrupted(
     now_ms: i64,
     lease_ms: i64,
 ) -> Result<Vec<Interrupted>, StoreError> {
-    let alone = i64::from(tx.connection.dialect() == Dialect::Sqlite);
+    let alone = tx.alone();
     let argument = serde_json::json!({
         "epoch": tx.epoch, "now_ms": now_ms, "lease_ms": lease_ms, "alone": alone,
         "held": held.iter().map(|chunk| chunk.0).collect::<Vec<_>>(), "limit": INTERRUPTED_AT_ONCE,

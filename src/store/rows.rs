@@ -199,7 +199,7 @@ pub enum ReceiptFate {
     Duplicate,
 }
 
-/// What a message asks, and of whom. Key: (campaign, number).
+/// What a message asks, and of whom. Key: the message.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// The campaign.
@@ -261,7 +261,7 @@ pub enum InvitationState {
     Cancelled,
 }
 
-/// A change to an invitation; what is `None` stays. Key: (campaign, number).
+/// A change to the invitations of a handset in a campaign; what is `None` stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitationChange {
     /// The campaign.

@@ -98,6 +98,12 @@ fn expand(text: &str, dialect: Dialect) -> String {
     text
 }
 
+/// A text as SQLite gets it.
+#[cfg(test)]
+pub(super) fn expanded(text: &str) -> String {
+    expand(text, Dialect::Sqlite)
+}
+
 fn sqlite(name: &str, rest: &str) -> String {
     match name {
         "rows" => {

@@ -115,7 +115,7 @@ pub struct AnswerCount {
 }
 
 /// Which replies are wanted; what is `None` does not narrow.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReplyFilter {
     /// Of this campaign.
     pub campaign: Option<CampaignId>,

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::arrivals::{ConsentChange, InboundCommit, PartRow};
 use super::engine::{Connection, Engine, Tx};
 use super::error::{StoreError, commit_is_unknown, judge};
+use super::locator::Generations;
 use super::rows::{
     Acceptance, Campaign, CampaignState, ChunkId, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow, Record,
     SliceMark,
@@ -153,8 +154,15 @@ impl Queue {
         epoch: i64,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (commands, queue) = mpsc::unbounded_channel();
-        let writer =
-            Writer { engine, connection: Some(connection), epoch, held: Held::default(), _lock: lock };
+        let writer = Writer {
+            engine,
+            connection: Some(connection),
+            epoch,
+            held: Held::default(),
+            generations: Generations::default(),
+            untidy: false,
+            _lock: lock,
+        };
         let task = tokio::spawn(writer.run(queue));
         let intake = Arc::new(Semaphore::new(INTAKE_ROWS as usize));
         (Self { commands, intake, results: Arc::new(Semaphore::new(RESULT_ROWS as usize)) }, task)
@@ -194,24 +202,19 @@ struct Writer {
     connection: Option<Connection>,
     epoch: i64,
     held: Held,
+    generations: Generations,
+    /// Whether something was written since all was tidy.
+    untidy: bool,
     _lock: Option<File>,
 }
 
 impl Writer {
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Command>) {
-        let mut written = false;
         let mut over: Option<Command> = None;
         loop {
             let first = match over.take() {
                 Some(command) => Some(command),
-                None if written => match tokio::time::timeout(IDLE, queue.recv()).await {
-                    Ok(command) => command,
-                    Err(_) => {
-                        self.carry_over().await;
-                        queue.recv().await
-                    }
-                },
-                None => queue.recv().await,
+                None => self.next(&mut queue).await,
             };
             let Some(first) = first else { break };
             let mut rows = first.rows;
@@ -232,14 +235,30 @@ impl Writer {
             // what came after the end is told that the store is closed, when the queue is dropped
             let ended = batch.iter().any(|command| matches!(command.write, Write::Ended { .. }));
             self.commit(batch).await;
-            written = true;
+            self.untidy = true;
             if ended {
                 break;
+            }
+            if self.generations.crowded() {
+                self.tidy().await;
             }
         }
         if let Some(connection) = self.connection.take() {
             let _ = connection.close().await;
         }
+    }
+
+    /// The next command; until it comes, what can wait is done.
+    async fn next(&mut self, queue: &mut mpsc::UnboundedReceiver<Command>) -> Option<Command> {
+        let mut pause = IDLE;
+        while self.untidy {
+            match tokio::time::timeout(pause, queue.recv()).await {
+                Ok(command) => return command,
+                Err(_) => self.tidy().await,
+            }
+            pause = Duration::ZERO;
+        }
+        queue.recv().await
     }
 
     /// Commits a batch and answers everyone in it.
@@ -299,11 +318,19 @@ impl Writer {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error),
         };
+        if let Err(error) = self.generations.begin(&mut connection, self.epoch).await {
+            return End::Lost(error);
+        }
         let mut committing = false;
         let held = self.held.with(|held| held.clone());
-        let run = attempt(&mut connection, self.epoch, &held, writes, &mut committing);
+        let mut tx = Tx::new(&mut connection, self.epoch);
+        tx.generation = self.generations.current();
+        let run = attempt(&mut tx, &held, writes, &mut committing);
         let end = match tokio::time::timeout(DEADLINE, run).await {
-            Ok(end) => end,
+            Ok(end) => {
+                self.generations.grown(tx.located);
+                end
+            }
             Err(_) if committing => End::Lost(StoreError::Unknown("no answer".to_owned())),
             Err(_) => End::Lost(StoreError::Unreachable("no answer".to_owned())),
         };
@@ -332,27 +359,36 @@ impl Writer {
         }
     }
 
-    async fn carry_over(&mut self) {
-        if let Some(connection @ Connection::Sqlite(_)) = &mut self.connection
-            && let Err(error) = connection.plain("pragma wal_checkpoint(passive)").await
-        {
-            tracing::warn!(%error, "the write-ahead log could not be carried over");
+    /// One step of what can wait: merging keys, and last carrying the write-ahead log over.
+    async fn tidy(&mut self) {
+        let Some(connection) = &mut self.connection else {
+            self.untidy = false;
+            return;
+        };
+        let done = if self.generations.unmerged() {
+            self.generations.merge(connection, self.epoch).await
+        } else {
+            self.untidy = false;
+            match connection {
+                Connection::Sqlite(_) => connection.plain("pragma wal_checkpoint(passive)").await,
+                Connection::Postgres(_) => Ok(()),
+            }
+            .map_err(|error| judge(&error))
+        };
+        if let Err(error) = done {
+            // nothing is lost but time; a connection in an unknown state is not used again
+            tracing::warn!(%error, "tidying the database failed");
+            self.untidy = false;
+            self.connection = None;
         }
     }
 }
 
-async fn attempt(
-    connection: &mut Connection,
-    epoch: i64,
-    held: &HashSet<ChunkId>,
-    writes: &[&Write],
-    committing: &mut bool,
-) -> End {
-    if let Err(error) = connection.begin().await {
+async fn attempt(tx: &mut Tx<'_>, held: &HashSet<ChunkId>, writes: &[&Write], committing: &mut bool) -> End {
+    if let Err(error) = tx.connection.begin().await {
         return end(judge(&error));
     }
-    let mut tx = Tx { connection, epoch };
-    match apply(&mut tx, held, writes).await {
+    match apply(tx, held, writes).await {
         Ok(answers) => {
             *committing = true;
             match tx.connection.plain("commit").await {

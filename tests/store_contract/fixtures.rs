@@ -63,6 +63,23 @@ impl Place {
         Store::open(&self.location, Options { now_ms: NOW, node: 0, access: Access::Look }).await
     }
 
+    /// A number out of the database, as an operator could ask for it.
+    pub async fn count(&self, sql: &str) -> i64 {
+        use sqlx::{AssertSqlSafe, Connection as _};
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.location {
+            Location::Sqlite(file) => {
+                let url = format!("sqlite://{}?mode=ro", file.display());
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+            }
+        }
+    }
+
     /// Runs a statement beside the store, as an operator could.
     pub async fn meddle(&self, sql: &str) {
         use sqlx::{AssertSqlSafe, Connection as _, Executor as _};

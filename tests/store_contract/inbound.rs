@@ -167,7 +167,10 @@ async fn two_open_questions_on_one_code_are_both_told(place: Place) {
     let store = invited(&place, 1).await;
     let mut second = invitation(1);
     (second.campaign.0, second.message, second.opened_ms) = ("other".to_owned(), MessageId(9), NOW + 1);
-    store.accept(Acceptance { invitations: vec![second], ..Acceptance::default() }).await.unwrap();
+    let mut asking = message(9);
+    asking.to = number(1);
+    let (messages, invitations) = (vec![asking], vec![second]);
+    store.accept(Acceptance { messages, invitations, ..Acceptance::default() }).await.unwrap();
     let contexts = store.reply_contexts(&[(CODE.to_owned(), number(1))]).await.unwrap();
     let open: Vec<i64> = contexts[0].open.iter().map(|one| one.message.0).collect();
     assert_eq!(open, [9, 1]);

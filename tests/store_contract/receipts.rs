@@ -204,7 +204,8 @@ async fn a_waiting_receipt_missed_by_both_sides_is_found_by_the_sweep(place: Pla
     place
         .meddle(&format!(
             "insert into outcome (message, attempt, part, kind, carrier, carrier_id, carrier_key, at_ms) \
-             values (1, 0, 0, 'sent', 'north', 'a1', 'a1', {NOW})"
+             values (1, 0, 0, 'sent', 'north', 'a1', 'a1', {NOW}); \
+             insert into locator (generation, key, id) values (0, 'cnorth/a1', 1)"
         ))
         .await;
     assert_eq!(state(&store, 1).await, "sent");

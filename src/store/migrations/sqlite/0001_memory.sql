@@ -25,7 +25,6 @@ create table message (
     accepted_ms integer not null,
     expires_ms integer
 ) strict;
-create index message_recipient on message (recipient, id);
 create index message_campaign on message (campaign) where campaign is not null;
 
 -- The work lists; the only rows that are updated often.
@@ -47,6 +46,20 @@ create table chunk (
 create index chunk_waiting on chunk (lane, class, not_before_ms, id) where state = 'waiting';
 create index chunk_leased on chunk (epoch) where state = 'leased';
 
+-- Messages and inbound messages by number, sent messages by the carrier's id: keys that come in no order. New ones go into
+-- the newest generation, which is small; the others are merged into generation 0 bit by bit.
+create table locator (
+    generation integer not null,
+    key text not null,
+    id integer not null,
+    primary key (generation, key, id)
+) strict, without rowid;
+create table generation (
+    id integer primary key autoincrement,
+    epoch integer not null
+) strict;
+insert into generation (id, epoch) values (0, 0);
+
 -- Insert-only.
 create table outcome (
     message integer not null,
@@ -62,7 +75,6 @@ create table outcome (
     at_ms integer not null,
     primary key (message, attempt, part, kind)
 ) strict, without rowid;
-create index outcome_carrier on outcome (carrier, carrier_key, message) where carrier_key is not null;
 create index outcome_in_doubt on outcome (at_ms) where kind = 'in_doubt';
 
 create table receipt (
@@ -110,10 +122,10 @@ create table campaign (
 ) strict, without rowid;
 
 create table invitation (
+    message integer primary key,
     campaign text not null,
     number integer not null,
     sender text not null,
-    message integer not null,
     survey text not null,
     question text not null,
     state text not null,
@@ -121,10 +133,9 @@ create table invitation (
     language text,
     name text,
     opened_ms integer not null,
-    closed_ms integer,
-    primary key (campaign, number)
-) strict, without rowid;
-create index invitation_number on invitation (number, sender);
+    closed_ms integer
+) strict;
+create index invitation_campaign on invitation (campaign);
 
 create table inbound (
     id integer primary key,
@@ -144,7 +155,6 @@ create table inbound (
     parts integer not null,
     note text
 ) strict;
-create index inbound_number on inbound (number, received_ms);
 create index inbound_campaign on inbound (campaign) where campaign is not null;
 
 create table inbound_part (

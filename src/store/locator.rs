@@ -1,0 +1,208 @@
+//! Finding by keys that come in no order: a handset's number, a carrier's message id.
+//!
+//! An index over such keys costs a page written for each row inserted, once it has outgrown a few pages: it made
+//! accepting twenty times slower at half a million rows. So new keys go into a small generation of their own, which
+//! stays in a few pages; what looks something up probes each generation; and generations that are full are merged into
+//! the first one, in order of keys, while there is nothing else to do.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Connection, Readers, Tx};
+use super::error::{StoreError, judge};
+use super::sql::Sql;
+use crate::message::Msisdn;
+
+/// A generation is full with so many keys: about a megabyte, so that one commit's keys share its pages.
+const KEYS_A_GENERATION: usize = 32_768;
+/// With so many generations merging does not wait for an idle moment: a lookup costs a probe for each.
+const GENERATIONS: usize = 16;
+/// Keys one step merges, of all generations together: some milliseconds of work.
+const KEYS_A_STEP: usize = 2_000;
+
+// Each is a cross join: SQLite keeps their order, and probes the keys of each generation. Left to itself, it looks at all
+// keys and finds each one's generation.
+
+/// Every id noted under a key.
+static IDS: Sql = Sql::new(
+    "select {list key, id} from (select distinct r.key, l.id from {rows key text} \
+         cross join generation g cross join locator l where l.generation = g.id and l.key = r.key) x",
+);
+static KEYS: Sql = Sql::new(
+    "insert into locator (generation, key, id) select generation, key, id \
+     from {rows generation bigint, key text, id bigint} where true on conflict do nothing",
+);
+static NEW_GENERATION: Sql = Sql::new(
+    "insert into generation (epoch) select epoch from {rows epoch bigint} where true returning {pack id}",
+);
+/// What runs left that have ended: on SQLite all others, else those of this node.
+static TAKE_OVER: Sql = Sql::new(
+    "update generation set epoch = {int epoch} where id > 0 and epoch <> {int epoch} and ({int alone} = 1 \
+         or epoch in (select o.epoch from run o join run me on me.node = o.node \
+             where me.epoch = {int epoch} and o.epoch < me.epoch))",
+);
+static FULL: Sql = Sql::new(
+    "select {row id} from (select id from generation where epoch = {int epoch} and id <> {int current} order by id) x",
+);
+static SPAN: Sql = Sql::new(
+    "select {row low, high} from (select min(k.key) as low, max(k.key) as high from ( \
+         select key from locator where generation = {int oldest} order by key limit {int keys}) k) x",
+);
+static COPY: Sql = Sql::new(
+    "insert into locator (generation, key, id) select distinct 0, l.key, l.id \
+     from generation g cross join locator l where l.generation = g.id and g.epoch = {int epoch} \
+         and g.id <> {int current} and l.key >= {text low} and l.key <= {text high} \
+     order by l.key, l.id on conflict do nothing",
+);
+static REMOVE: Sql = Sql::new(
+    "delete from locator where generation in ( \
+             select id from generation where epoch = {int epoch} and id <> {int current}) \
+         and key >= {text low} and key <= {text high}",
+);
+static FORGET: Sql = Sql::new("delete from generation where id = {int oldest} and epoch = {int epoch}");
+
+/// The key of messages to a number.
+pub(super) fn to(number: Msisdn) -> String {
+    format!("m{}", number.0)
+}
+
+/// The key of messages from a number.
+pub(super) fn from(number: Msisdn) -> String {
+    format!("i{}", number.0)
+}
+
+/// The key of a message the carrier has taken under this id.
+pub(super) fn taken(carrier: &str, carrier_key: &str) -> String {
+    format!("c{carrier}/{carrier_key}")
+}
+
+/// The ids noted under each of these keys.
+pub(super) async fn ids(
+    readers: &Readers,
+    keys: impl Iterator<Item = String>,
+) -> Result<HashMap<String, Vec<i64>>, StoreError> {
+    #[derive(Deserialize)]
+    struct Found {
+        key: String,
+        id: i64,
+    }
+    let keys: Vec<_> = keys.map(|key| serde_json::json!({ "key": key })).collect();
+    let found: Vec<Found> = readers.list(&IDS, &keys).await?;
+    let mut ids: HashMap<String, Vec<i64>> = HashMap::new();
+    for Found { key, id } in found {
+        ids.entry(key).or_default().push(id);
+    }
+    Ok(ids)
+}
+
+/// Where new keys go.
+#[derive(Debug, Default)]
+pub(super) struct Generations {
+    current: i64,
+    keys: usize,
+    full: usize,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: i64,
+}
+
+#[derive(Deserialize)]
+struct Span {
+    low: Option<String>,
+    high: Option<String>,
+}
+
+#[derive(Serialize)]
+struct KeyParam {
+    generation: i64,
+    key: String,
+    id: i64,
+}
+
+/// Notes under which keys rows are to be found.
+pub(super) async fn note(
+    tx: &mut Tx<'_>,
+    keys: impl Iterator<Item = (String, i64)>,
+) -> Result<(), StoreError> {
+    let generation = tx.generation;
+    let mut params: Vec<KeyParam> = keys.map(|(key, id)| KeyParam { generation, key, id }).collect();
+    params.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+    tx.located += params.len();
+    tx.change_all(&KEYS, &params).await.map(drop)
+}
+
+impl Generations {
+    /// The one to write to.
+    pub(super) fn current(&self) -> i64 {
+        self.current
+    }
+
+    /// Counts what was committed.
+    pub(super) fn grown(&mut self, keys: usize) {
+        self.keys += keys;
+    }
+
+    /// Begins a new generation where there is none or it is full, outside of any transaction: an empty one too many
+    /// does no harm.
+    pub(super) async fn begin(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
+        if self.current != 0 && self.keys < KEYS_A_GENERATION {
+            return Ok(());
+        }
+        let mut tx = Tx::new(connection, epoch);
+        if self.current == 0 {
+            let alone = tx.alone();
+            tx.change(&TAKE_OVER, &serde_json::json!({ "epoch": epoch, "alone": alone })).await?;
+            let argument = serde_json::json!({ "epoch": epoch, "current": 0 });
+            self.full = tx.rows::<Id>(&FULL, &argument).await?.len();
+        } else {
+            self.full += 1;
+        }
+        let made: Option<Id> =
+            tx.rows(&NEW_GENERATION, &serde_json::json!([{ "epoch": epoch }])).await?.pop();
+        self.current = made.map(|row| row.id).unwrap_or_default();
+        self.keys = 0;
+        Ok(())
+    }
+
+    /// Whether there is anything to merge.
+    pub(super) fn unmerged(&self) -> bool {
+        self.full > 0
+    }
+
+    /// Whether merging should not wait.
+    pub(super) fn crowded(&self) -> bool {
+        self.full > GENERATIONS
+    }
+
+    /// Merges a step, in a transaction of its own.
+    pub(super) async fn merge(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
+        connection.begin().await.map_err(|error| judge(&error))?;
+        let mut tx = Tx::new(connection, epoch);
+        let full = self.step(&mut tx).await?;
+        connection.plain("commit").await.map_err(|error| judge(&error))?;
+        self.full = full;
+        Ok(())
+    }
+
+    /// Gives how many generations are left.
+    async fn step(&self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
+        let (epoch, current) = (tx.epoch, self.current);
+        let full: Vec<Id> =
+            tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": current })).await?;
+        let Some(oldest) = full.first().map(|row| row.id) else { return Ok(0) };
+        let span = serde_json::json!({ "oldest": oldest, "keys": (KEYS_A_STEP / full.len()).max(1) });
+        let span: Option<Span> = tx.rows(&SPAN, &span).await?.pop();
+        if let Some(Span { low: Some(low), high: Some(high) }) = span {
+            let span = serde_json::json!({ "epoch": epoch, "current": current, "low": low, "high": high });
+            tx.change(&COPY, &span).await?;
+            tx.change(&REMOVE, &span).await?;
+            Ok(full.len())
+        } else {
+            tx.change(&FORGET, &serde_json::json!({ "epoch": epoch, "oldest": oldest })).await?;
+            Ok(full.len() - 1)
+        }
+    }
+}

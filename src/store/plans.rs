@@ -1,0 +1,100 @@
+//! Nothing looks through a large table for work: the plan of every statement is held to that.
+
+use sqlx::{Connection as _, Executor as _, Row as _, SqliteConnection};
+
+use super::sql::expanded;
+
+/// Tables that stay small.
+const MAY_SCAN: [&str; 6] = ["campaign", "generation", "run", "meta", "_sqlx_migrations", "receipt_waiting"];
+/// Everything but the reports, which count.
+const SOURCES: [(&str, &str); 8] = [
+    ("accept", include_str!("accept.rs")),
+    ("contexts", include_str!("contexts.rs")),
+    ("history", include_str!("history.rs")),
+    ("inbound", include_str!("inbound.rs")),
+    ("locator", include_str!("locator.rs")),
+    ("outcomes", include_str!("outcomes.rs")),
+    ("queue", include_str!("queue.rs")),
+    ("sent", include_str!("sent.rs")),
+];
+
+/// The statements in a source, by name, as the compiler would read them.
+fn statements(source: &str) -> Vec<(String, String)> {
+    source
+        .split("static ")
+        .skip(1)
+        .filter_map(|item| {
+            let (name, rest) = item.split_once(": Sql =")?;
+            let literal = rest.split_once('"')?.1;
+            let mut text = String::new();
+            let mut signs = literal.chars();
+            while let Some(sign) = signs.next() {
+                match sign {
+                    '"' => return Some((name.to_owned(), text)),
+                    '\\' => match signs.next()? {
+                        '\n' => {
+                            let rest = signs.as_str().trim_start();
+                            signs = rest.chars();
+                        }
+                        escaped => text.push(escaped),
+                    },
+                    other => text.push(other),
+                }
+            }
+            None
+        })
+        .collect()
+}
+
+async fn empty() -> SqliteConnection {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0001_memory.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0002_state.sql")).await.unwrap();
+    connection
+}
+
+/// The tables, by the names a statement gives them.
+fn tables(text: &str) -> Vec<(String, String)> {
+    let words: Vec<&str> = text
+        .split(|sign: char| !(sign.is_alphanumeric() || sign == '_'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words
+        .windows(3)
+        .filter(|window| matches!(window[0], "from" | "join" | "into" | "update"))
+        .flat_map(|window| [(window[1], window[1]), (window[2], window[1])])
+        .map(|(alias, table)| (alias.to_owned(), table.to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn no_statement_but_a_report_looks_through_a_large_table() {
+    let mut connection = empty().await;
+    let (mut seen, mut scans) = (0, Vec::new());
+    for (file, source) in SOURCES {
+        for (name, text) in statements(source) {
+            let text = expanded(&text);
+            let names = tables(&text);
+            let explain = sqlx::AssertSqlSafe(format!("explain query plan {text}"));
+            let plan = sqlx::query(explain).bind("[]").fetch_all(&mut connection).await;
+            let plan = plan.unwrap_or_else(|error| panic!("{file}::{name}: {error}\n{text}"));
+            for step in plan.iter().map(|row| row.get::<String, _>("detail")) {
+                let Some(scanned) = step.strip_prefix("SCAN ") else { continue };
+                let alias = scanned.split_whitespace().next().unwrap_or_default();
+                let table = names.iter().find(|(name, _)| name == alias).map_or(alias, |(_, table)| table);
+                let large = include_str!("migrations/sqlite/0001_memory.sql")
+                    .contains(&format!("create table {table} "));
+                // arguments, and the index of leased chunks, which are as many as there are lanes
+                if step.contains("VIRTUAL TABLE") || step.ends_with("USING INDEX chunk_leased") {
+                    continue;
+                }
+                if large && !MAY_SCAN.contains(&table) {
+                    scans.push(format!("{file}::{name} scans {table}: {step}"));
+                }
+            }
+            seen += 1;
+        }
+    }
+    assert!(scans.is_empty(), "{}", scans.join("\n"));
+    assert!(seen > 50, "{seen} statements were found");
+}
