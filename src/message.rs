@@ -53,6 +53,8 @@ pub struct Outbound {
     pub accepted_ms: i64,
     /// Not to be submitted after this, milliseconds since the epoch.
     pub expires_ms: Option<i64>,
+    /// IANA name of the time zone the person is known to live in; without it the number has to tell.
+    pub zone: Option<String>,
 }
 
 impl std::fmt::Debug for Outbound {

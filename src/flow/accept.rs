@@ -29,6 +29,8 @@ pub struct Draft {
     pub source: Source,
     /// Not to be submitted after this.
     pub expires_ms: Option<i64>,
+    /// IANA name of the time zone the person is known to live in.
+    pub zone: Option<String>,
 }
 
 impl Flow {
@@ -62,6 +64,7 @@ impl Flow {
                 source: draft.source,
                 accepted_ms: now_ms,
                 expires_ms: draft.expires_ms,
+                zone: draft.zone,
             };
             let (class, id) = (message.purpose.class(), message.id);
             let open = acceptance.chunks.iter_mut().rev().find(|chunk: &&mut NewChunk| {

@@ -254,6 +254,7 @@ fn draft(id: &CampaignId, survey: &Survey, code: &Code, contact: &Contact) -> Dr
         language: Some(language.to_owned()),
         source: Source::Campaign,
         expires_ms: None,
+        zone: contact.zone.clone(),
     }
 }
 

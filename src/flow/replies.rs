@@ -203,6 +203,7 @@ impl Flow {
                 language: Some(code.language(language.as_deref()).to_owned()),
                 source: Source::Reply,
                 expires_ms: None,
+                zone: None,
             })
         });
         let mut acceptance = self.acceptance(said.into_iter().collect());

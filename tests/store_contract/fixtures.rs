@@ -120,6 +120,7 @@ pub fn message(n: i64) -> Outbound {
         source: Source::Campaign,
         accepted_ms: NOW,
         expires_ms: None,
+        zone: Some("Asia/Jakarta".to_owned()),
     }
 }
 

@@ -23,7 +23,8 @@ create table message (
     language text,
     source text not null,
     accepted_ms bigint not null,
-    expires_ms bigint
+    expires_ms bigint,
+    zone text
 );
 create index message_campaign on message (campaign) where campaign is not null;
 

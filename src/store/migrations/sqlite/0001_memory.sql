@@ -23,7 +23,8 @@ create table message (
     language text,
     source text not null,
     accepted_ms integer not null,
-    expires_ms integer
+    expires_ms integer,
+    zone text
 ) strict;
 create index message_campaign on message (campaign) where campaign is not null;
 
