@@ -87,9 +87,9 @@ impl Server {
             binds: Vec::new(),
             settlers: Vec::new(),
             inbound,
-            flow,
+            flow: Arc::clone(&flow),
         };
-        for carrier in server.flow.config.carriers.clone() {
+        for carrier in flow.config().carriers.clone() {
             server.start_lane(&carrier, &arrivals);
         }
         Ok(server)

@@ -29,6 +29,7 @@ pub use simulator::{
 pub use survey::{Survey, SurveyText, load_survey, parse_survey};
 pub use unit::{Rate, Secret};
 
+use crate::message::Sender;
 use raw::{At, Document, Table, Wrong};
 use toml::de::DeValue;
 use unit::{integer, secret, text, texts};
@@ -51,6 +52,18 @@ pub struct Config {
     pub codes: Vec<Code>,
     /// Surveys by their key.
     pub surveys: BTreeMap<String, Survey>,
+}
+
+impl Config {
+    /// The carrier account of a lane.
+    pub fn carrier(&self, lane: &str) -> Option<&Carrier> {
+        self.carriers.iter().find(|carrier| carrier.name == lane)
+    }
+
+    /// The code a message came to, or is sent from.
+    pub fn code(&self, number: &Sender) -> Option<&Code> {
+        self.codes.iter().find(|code| code.number == *number)
+    }
 }
 
 /// Where everything is kept.

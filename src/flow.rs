@@ -11,13 +11,13 @@ pub mod replies;
 pub mod settle;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::config::{Carrier, Code, Config};
-use crate::message::{IdSource, Sender};
+use crate::config::Config;
+use crate::message::IdSource;
 use crate::metrics::Metrics;
 use crate::rules::reply::Reader;
 use crate::smpp::door::Door;
@@ -27,8 +27,6 @@ use crate::store::Store;
 pub struct Flow {
     /// The memory.
     pub store: Store,
-    /// The configuration.
-    pub config: Config,
     /// The time of day.
     pub clock: Clock,
     /// Message ids.
@@ -39,45 +37,48 @@ pub struct Flow {
     pub door: Arc<Door>,
     /// The reader of replies.
     pub reader: Reader,
-    wakes: BTreeMap<String, Arc<Notify>>,
+    config: RwLock<Arc<Config>>,
+    wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
 
 impl Flow {
     /// Journeys over this memory, under this configuration.
     pub fn new(store: Store, config: Config, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        let wakes = config.carriers.iter().map(|carrier| (carrier.name.clone(), Arc::default())).collect();
         Self {
             // The run, not the node, is in an id: a command beside the server makes ids of its own.
             ids: IdSource::new(u16::try_from(store.epoch() & 1023).unwrap_or_default()),
             reader: Reader::new(),
             door: Arc::default(),
             store,
-            config,
+            config: RwLock::new(Arc::new(config)),
             clock,
             metrics,
-            wakes,
+            wakes: Mutex::default(),
         }
     }
 
-    /// The carrier account of a lane.
-    pub fn carrier(&self, lane: &str) -> Option<&Carrier> {
-        self.config.carriers.iter().find(|carrier| carrier.name == lane)
+    /// The configuration as it stands. A journey takes it once, at its start, and ends under the one it began with.
+    pub fn config(&self) -> Arc<Config> {
+        // Only ever replaced as a whole: what a poisoned lock holds is whole.
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The code a message came to, or is sent from.
-    pub fn code(&self, number: &Sender) -> Option<&Code> {
-        self.config.codes.iter().find(|code| code.number == *number)
+    /// Puts another configuration in its place: journeys that begin from now on go by it.
+    pub fn reconfigure(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
     /// Tells a lane that there is work; a lane nobody wakes still looks by itself.
     pub fn wake(&self, lane: &str) {
-        if let Some(wake) = self.wakes.get(lane) {
-            wake.notify_one();
-        }
+        self.wakes(lane).notify_one();
     }
 
     /// What wakes a lane.
     pub fn wakes(&self, lane: &str) -> Arc<Notify> {
-        self.wakes.get(lane).map(Arc::clone).unwrap_or_default()
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        match wakes.get(lane) {
+            Some(wake) => Arc::clone(wake),
+            None => Arc::clone(wakes.entry(lane.to_owned()).or_default()),
+        }
     }
 }

@@ -87,7 +87,7 @@ pub(crate) async fn run(args: Args) -> Done {
     };
     flow.start_campaign(&start, |_| {}).await.map_err(Failure::wrong)?;
     let quiet = watch(&flow, &simulator, args.json).await;
-    let labels = flow.config.surveys.get("exit").map(|survey| survey.text(Some("en")).labels.clone());
+    let labels = flow.config().surveys.get("exit").map(|survey| survey.text(Some("en")).labels.clone());
     let results = flow.store.results(&campaign).await.map_err(Failure::unreachable)?;
     let filter = ReplyFilter { limit: REPLIES, ..ReplyFilter::default() };
     let report = Report::of(Facts {

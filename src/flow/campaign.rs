@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::{Code, Contact, Problems, RowProblem, Survey, open_contacts};
+use crate::config::{Code, Config, Contact, Problems, RowProblem, Survey, open_contacts};
 use crate::flow::Flow;
 use crate::flow::accept::{CHUNK_MESSAGES, Draft};
 use crate::message::{CampaignId, Purpose, Source};
@@ -100,11 +100,12 @@ impl Flow {
         start: &Start<'_>,
         mut progress: impl FnMut(u64),
     ) -> Result<Imported, CampaignError> {
-        let survey = self.config.surveys.get(start.survey).ok_or_else(|| {
-            let known = self.config.surveys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let config = self.config();
+        let survey = config.surveys.get(start.survey).ok_or_else(|| {
+            let known = config.surveys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             CampaignError::NoSurvey(start.survey.to_owned(), known)
         })?;
-        let code = self.code_of(survey).ok_or_else(|| CampaignError::NoCode(survey.key.clone()))?;
+        let code = code_of(&config, survey).ok_or_else(|| CampaignError::NoCode(survey.key.clone()))?;
         let limit = start.limit.unwrap_or(u64::MAX);
         check_rows(start, limit)?;
         let done = self.open_campaign(start, survey, code).await?;
@@ -139,14 +140,6 @@ impl Flow {
         }
         progress(imported.accepted);
         Ok(imported)
-    }
-
-    /// The code a survey is sent from: the one it names, else the first that speaks its language.
-    fn code_of(&self, survey: &Survey) -> Option<&Code> {
-        match &survey.sender {
-            Some(sender) => self.code(sender),
-            None => self.config.codes.first(),
-        }
     }
 
     async fn open_campaign(
@@ -224,6 +217,14 @@ impl Flow {
         self.store.accept(acceptance).await?;
         self.accepted(messages, &lanes);
         Ok(())
+    }
+}
+
+/// The code a survey is sent from: the one it names, else the first that speaks its language.
+fn code_of<'a>(config: &'a Config, survey: &Survey) -> Option<&'a Code> {
+    match &survey.sender {
+        Some(sender) => config.code(sender),
+        None => config.codes.first(),
     }
 }
 

@@ -250,7 +250,7 @@ impl Flow {
 
     /// The text of one body; empty where its octets are no text.
     fn decode(&self, lane: &str, data_coding: u8, udhi: bool, octets: &Bytes) -> String {
-        let alphabet = match self.carrier(lane).map(|carrier| carrier.default_alphabet) {
+        let alphabet = match self.config().carrier(lane).map(|carrier| carrier.default_alphabet) {
             Some(DefaultAlphabet::Latin1) => Alphabet::Latin1,
             Some(DefaultAlphabet::Ascii) => Alphabet::Ascii,
             Some(DefaultAlphabet::Gsm7) | None => Alphabet::Gsm7,

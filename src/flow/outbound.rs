@@ -148,7 +148,8 @@ async fn pause(stop: &CancellationToken) {
 /// Sends a chunk, slice by slice. Asked to stop, it puts the rest into a new chunk for the next start.
 async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &CancellationToken) {
     let mut upto = chunk.sent_upto;
-    let carrier = flow.carrier(&lane.name);
+    let config = flow.config();
+    let carrier = config.carrier(&lane.name);
     let sent_parts = match sent_parts(flow, &chunk).await {
         Some(sent) => sent,
         None => return,

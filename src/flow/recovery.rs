@@ -27,10 +27,12 @@ impl Flow {
     /// # Errors
     /// What the memory says.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
+        let config = self.config();
         let mut recovered = Recovered::default();
         for interrupted in self.store.interrupted(self.clock.now_ms(), lease_ms()).await? {
-            let policy =
-                self.carrier(&interrupted.chunk.lane).map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
+            let policy = config
+                .carrier(&interrupted.chunk.lane)
+                .map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
             let Settlement { record, counts } = self.settlement(interrupted, policy);
             self.store.record(record).await?;
             recovered.chunks += counts.chunks;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::config::{Code, CodeKeyword, Opens, Survey};
+use crate::config::{Code, CodeKeyword, Config, Opens, Survey};
 use crate::flow::Flow;
 use crate::flow::accept::Draft;
 use crate::flow::inbound::{Incoming, hex};
@@ -28,6 +28,7 @@ impl Flow {
         if group.is_empty() {
             return Ok(Vec::new());
         }
+        let config = self.config();
         let keys: Vec<_> =
             group.iter().map(|(incoming, _)| (incoming.code.0.clone(), incoming.number)).collect();
         let contexts = self.store.reply_contexts(&keys).await?;
@@ -35,7 +36,7 @@ impl Flow {
         let mut decisions = Vec::with_capacity(group.len());
         let mut stops = Vec::new();
         for ((incoming, read_at), context) in group.into_iter().zip(contexts) {
-            let decision = self.decide(&incoming, &context);
+            let decision = self.decide(&config, &incoming, &context);
             if let Some(scope) = decision.opt_out.clone().filter(|_| !decision.redelivery) {
                 // Before the commit: from here on nothing more begins, whatever a slice was told.
                 self.door.close(incoming.number, scope);
@@ -45,7 +46,7 @@ impl Flow {
                 }
             }
             if !decision.redelivery {
-                commits.push(self.commit_of(&incoming, &context, &decision));
+                commits.push(self.commit_of(&config, &incoming, &context, &decision));
                 decisions.push((incoming, decision));
             }
         }
@@ -66,9 +67,9 @@ impl Flow {
         Ok(stops)
     }
 
-    fn decide(&self, incoming: &Incoming, context: &ReplyContext) -> Decision {
+    fn decide(&self, config: &Config, incoming: &Incoming, context: &ReplyContext) -> Decision {
         let open = context.open.first().and_then(|invitation| {
-            let survey = self.config.surveys.get(&invitation.survey)?;
+            let survey = config.surveys.get(&invitation.survey)?;
             Some(Open {
                 campaign: invitation.campaign.clone(),
                 question: &survey.question,
@@ -84,7 +85,7 @@ impl Flow {
             our_last_text: context.last_text.as_ref().map(|last| last.body.clone()),
             their_last: context.recent.first().map(|last| (last.digest.clone(), last.received_ms)),
         };
-        let code = self.code(&incoming.code);
+        let code = config.code(&incoming.code);
         let keywords = code.map(keywords_of).unwrap_or_default();
         let facts = CodeFacts {
             code: &incoming.code,
@@ -94,7 +95,13 @@ impl Flow {
         decide(&self.reader, &incoming.text, &digest(&incoming.octets), incoming.received_ms, &known, facts)
     }
 
-    fn commit_of(&self, incoming: &Incoming, context: &ReplyContext, decision: &Decision) -> InboundCommit {
+    fn commit_of(
+        &self,
+        config: &Config,
+        incoming: &Incoming,
+        context: &ReplyContext,
+        decision: &Decision,
+    ) -> InboundCommit {
         let id = self.ids.next(incoming.received_ms).0;
         let open = context.open.first();
         let at_ms = incoming.received_ms;
@@ -150,7 +157,7 @@ impl Flow {
                 .into_iter()
                 .collect(),
             answer,
-            accept: self.reply(id, incoming, context, decision),
+            accept: self.reply(config, id, incoming, context, decision),
         }
     }
 
@@ -175,14 +182,15 @@ impl Flow {
     /// What is said back, as messages to be accepted in the same commit, and what there is to remember.
     fn reply(
         &self,
+        config: &Config,
         inbound: i64,
         incoming: &Incoming,
         context: &ReplyContext,
         decision: &Decision,
     ) -> Acceptance {
         let said = decision.say.as_ref().and_then(|(say, language)| {
-            let code = self.code(&incoming.code)?;
-            let survey = context.open.first().and_then(|open| self.config.surveys.get(&open.survey));
+            let code = config.code(&incoming.code)?;
+            let survey = context.open.first().and_then(|open| config.surveys.get(&open.survey));
             let text = text_of(say, code, survey, language.as_deref())?;
             let name = context.open.first().and_then(|open| open.name.as_deref());
             let range = survey.map(Survey::range);

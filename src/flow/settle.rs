@@ -207,7 +207,8 @@ struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(flow: &'a Flow, lane: &'a Lane) -> Self {
-        let carrier = flow.carrier(&lane.name);
+        let config = flow.config();
+        let carrier = config.carrier(&lane.name);
         Self {
             now_ms: flow.clock.now_ms(),
             patience: carrier.map(crate::config::Carrier::patience).unwrap_or_default(),
