@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::message::IdSource;
 use crate::metrics::Metrics;
-use crate::rules::reply::Reader;
+use crate::rules::reading::Reader;
 use crate::smpp::door::Door;
 use crate::store::Store;
 

@@ -5,4 +5,4 @@ pub mod delivery;
 pub mod inbound;
 pub mod machines;
 pub mod merge;
-pub mod reply;
+pub mod reading;

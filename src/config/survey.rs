@@ -13,7 +13,7 @@ use super::reserved::reserved_in;
 use super::unit::{duration, name, text, texts};
 use super::wording::{canonical, declared, keyword, message};
 use crate::message::Sender;
-use crate::rules::reply::Question;
+use crate::rules::reading::Question;
 use question::QuestionText;
 
 /// Three days: who hasn't answered by then is telling us something else.
@@ -131,6 +131,7 @@ pub(super) fn read(document: &Document) -> Option<Read> {
     let mut thanks: BTreeMap<String, String> =
         thanks.into_iter().map(|(language, at)| (language, at.value)).collect();
     let mut texts = asked.texts;
+    let asked_in = texts.values().map(|text| text.ask.clone()).collect();
     let texts = languages.iter().filter_map(|language| {
         let QuestionText { ask, ask_again, labels } = texts.remove(&language.value)?;
         let thanks = thanks.remove(&language.value);
@@ -142,6 +143,7 @@ pub(super) fn read(document: &Document) -> Option<Read> {
             key: asked.key.unwrap_or_else(|| key.value.clone()),
             kind: asked.kind,
             keyword: keyword.as_ref().map(|at| at.value.clone()),
+            asked: asked_in,
         },
         reask_limit: asked.reask_limit,
         expires_after_ms: i64::try_from(expires).unwrap_or(i64::MAX),
@@ -201,7 +203,7 @@ fn check_declared(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::reply::Kind;
+    use crate::rules::reading::Kind;
 
     /// 3GPP TS 23.038, 6.2.1 and 6.2.1.1, as far as texts go.
     const GSM_7: &str = "@£$¥èéùìòÇ\nØøÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§\

@@ -9,7 +9,7 @@ use crate::flow::inbound::{Incoming, hex};
 use crate::message::Source;
 use crate::rules::inbound::{CodeFacts, Decision, Invitation, Known, Open, Say, decide, digest};
 use crate::rules::merge::merge;
-use crate::rules::reply::Keyword;
+use crate::rules::reading::{self, Keyword};
 use crate::store::{
     Acceptance, AnswerRow, ConsentChange, ConsentKind, EventRow, InboundCommit, InboundRow, InvitationChange,
     InvitationState, ReplyContext, StoreError,
@@ -277,7 +277,11 @@ fn text_of<'a>(
 
 /// The words that start something on a code, as the reader wants them.
 fn keywords_of(code: &Code) -> Vec<Keyword> {
-    let keyword = |one: &CodeKeyword| Keyword { word: one.word.clone(), opt_in: one.opens == Opens::OptIn };
+    let opens = |opens| match opens {
+        Opens::OptIn => reading::Opens::OptIn,
+        _ => reading::Opens::Survey,
+    };
+    let keyword = |one: &CodeKeyword| Keyword { word: one.word.clone(), opens: opens(one.opens.clone()) };
     code.keywords.iter().map(keyword).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::message::{CampaignId, Purpose, Scope, Sender};
 use crate::rules::consent::scope_of_stop;
-use crate::rules::reply::{Context, Flag, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
+use crate::rules::reading::{Context, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
 
 /// A carrier sends again what it believes unanswered, within minutes. The same words as the person's last message are
 /// a redelivery inside this time. Should they really be said twice, nothing is lost: the words are kept already, and
@@ -192,7 +192,7 @@ pub fn decide(
 /// Asks once more, naming what was read; after that the words are kept and the question closes in silence.
 fn ask_again_or_close(decision: &mut Decision, text: &str, known: &Known<'_>, answer_in: Option<String>) {
     let Some(open) = &known.open else { return };
-    if says_nothing_to_us(&decision.reading) {
+    if decision.reading.wants_no_reply() {
         return;
     }
     if open.asked_again < open.asked_again_limit {
@@ -215,11 +215,6 @@ fn quoted(text: &str) -> String {
     line.chars().take(QUOTED_CHARS - 3).collect::<String>().trim_end().to_owned() + "..."
 }
 
-/// Reactions, auto-replies and network notices are not said to us: an answer would start a loop.
-fn says_nothing_to_us(reading: &Reading) -> bool {
-    reading.flags.iter().any(|flag| matches!(flag, Flag::Tapback | Flag::AutoReply | Flag::NetworkText))
-}
-
 fn is_redelivery(digest: &str, received_ms: i64, known: &Known<'_>) -> bool {
     known
         .their_last
@@ -238,7 +233,8 @@ fn blocked(decision: &Decision, known: &Known<'_>, code: &Sender) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::reply::Kind;
+    use crate::rules::reading::Kind;
+    use std::sync::LazyLock;
 
     fn question() -> Question {
         let labels = [(3, "too expensive"), (8, "other")].map(|(value, label)| (value, label.to_owned()));
@@ -249,13 +245,15 @@ mod tests {
                 values: (1..=8).collect(),
             },
             keyword: None,
+            asked: vec![],
         }
     }
 
     fn decide_on(text: &str, known: &Known<'_>) -> Decision {
+        static READER: LazyLock<Reader> = LazyLock::new(Reader::new);
         let code = Sender("88001".into());
         let facts = CodeFacts { code: &code, keywords: &[], programmes: &[] };
-        decide(&Reader::new(), text, "seven", 1_000_000, known, facts)
+        decide(&READER, text, "seven", 1_000_000, known, facts)
     }
 
     fn open(question: &Question, asked_again: u32) -> Known<'_> {

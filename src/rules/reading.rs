@@ -9,6 +9,8 @@ use std::{
     ops::Range,
 };
 
+use serde::Serialize;
+
 pub use self::packs::PackError;
 use self::{compliance::Compliance, lexicon::Lexicon, packs::Texts, strip::Strip};
 
@@ -176,7 +178,7 @@ pub enum Verdict {
 }
 
 /// A possible answer in a reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Candidate {
     /// Its value.
     pub value: i64,

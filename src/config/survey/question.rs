@@ -10,7 +10,7 @@ use crate::config::raw::{At, Document, Table, Wrong};
 use crate::config::reserved::{fold, names_a_way_out, reserved_in};
 use crate::config::unit::{cut, integer, name, one_of, text};
 use crate::config::wording::{canonical, message};
-use crate::rules::reply::Kind;
+use crate::rules::reading::Kind;
 
 /// More answers than this fit no message.
 const MOST_VALUES: usize = 100;
@@ -255,6 +255,8 @@ fn values_of(kind: &Kind) -> BTreeSet<i64> {
     match kind {
         Kind::Choice { values, .. } => values.clone(),
         Kind::Range { min, max } => (*min..=*max).collect(),
+        Kind::YesNo => [0, 1].into(),
+        Kind::FreeText | Kind::Number | Kind::Date => BTreeSet::new(),
     }
 }
 
