@@ -4,11 +4,13 @@ mod id;
 mod number;
 mod outcome;
 mod purpose;
+mod relay;
 
 pub use id::{CampaignId, IdSource, MessageId};
 pub use number::{Msisdn, NotANumber, Sender, SenderKind};
 pub use outcome::{Final, OutcomeKind};
 pub use purpose::{Class, Purpose, Scope};
+pub use relay::Relay;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,18 @@ pub struct Outbound {
     pub expires_ms: Option<i64>,
     /// IANA name of the time zone the person is known to live in; without it the number has to tell.
     pub zone: Option<String>,
+    /// The account that handed it in; none for what the program sends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What the account calls it: told with its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// Which receipts its ESME asked for, as in SMPP 3.4 section 5.2.17; none where nobody waits for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_delivery: Option<u8>,
+    /// The octets an ESME gave, to be passed on as they are; none where the body is to be encoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<Relay>,
 }
 
 impl std::fmt::Debug for Outbound {

@@ -1,7 +1,7 @@
 //! The door in: drafts become messages and chunks in one commit, and only then are they accepted.
 
 use crate::flow::Flow;
-use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, Purpose, Sender, Source};
+use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, Purpose, Relay, Sender, Source};
 use crate::store::{Acceptance, ChunkId, NewChunk, StoreError};
 
 /// Most messages of one chunk: big enough that claiming costs nothing a message, small enough that a crash leaves
@@ -31,6 +31,23 @@ pub struct Draft {
     pub expires_ms: Option<i64>,
     /// IANA name of the time zone the person is known to live in.
     pub zone: Option<String>,
+    /// Who handed it in; the default for what the program sends by itself.
+    pub origin: Origin,
+}
+
+/// Who handed a message in, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The account.
+    pub account: Option<String>,
+    /// What the account calls the message.
+    pub reference: Option<String>,
+    /// Not to be sent before this, milliseconds since the epoch.
+    pub not_before_ms: Option<i64>,
+    /// Which receipts its ESME asked for.
+    pub registered_delivery: Option<u8>,
+    /// Octets to be passed on as they are.
+    pub relay: Option<Relay>,
 }
 
 impl Flow {
@@ -65,10 +82,18 @@ impl Flow {
                 accepted_ms: now_ms,
                 expires_ms: draft.expires_ms,
                 zone: draft.zone,
+                account: draft.origin.account,
+                reference: draft.origin.reference,
+                registered_delivery: draft.origin.registered_delivery,
+                relay: draft.origin.relay,
             };
             let (class, id) = (message.purpose.class(), message.id);
+            let due_ms = draft.origin.not_before_ms.map_or(now_ms, |at_ms| at_ms.max(now_ms));
             let open = acceptance.chunks.iter_mut().rev().find(|chunk: &&mut NewChunk| {
-                chunk.lane == message.lane && chunk.class == class && chunk.campaign == message.campaign
+                chunk.lane == message.lane
+                    && chunk.class == class
+                    && chunk.campaign == message.campaign
+                    && chunk.not_before_ms == due_ms
             });
             match open.filter(|chunk| chunk.members.len() < CHUNK_MESSAGES) {
                 Some(chunk) => chunk.members.push(id),
@@ -76,7 +101,7 @@ impl Flow {
                     &message.lane,
                     class,
                     message.campaign.clone(),
-                    now_ms,
+                    due_ms,
                     vec![id],
                 )),
             }
@@ -85,7 +110,7 @@ impl Flow {
         acceptance
     }
 
-    /// A first chunk of these messages, due at once.
+    /// A first chunk of these messages.
     fn chunk(
         &self,
         lane: &str,
@@ -95,7 +120,7 @@ impl Flow {
         members: Vec<MessageId>,
     ) -> NewChunk {
         NewChunk {
-            id: ChunkId(self.ids.next(not_before_ms).0),
+            id: ChunkId(self.ids.next(self.clock.now_ms()).0),
             lane: lane.to_owned(),
             class,
             campaign,

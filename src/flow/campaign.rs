@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::{Code, Config, Contact, Problems, RowProblem, Survey, open_contacts};
 use crate::flow::Flow;
-use crate::flow::accept::{CHUNK_MESSAGES, Draft};
+use crate::flow::accept::{CHUNK_MESSAGES, Draft, Origin};
 use crate::message::{CampaignId, Purpose, Source};
 use crate::rules::merge::merge;
 use crate::store::{Campaign, CampaignProgress, CampaignState, Invitation, InvitationState, StoreError};
@@ -256,6 +256,7 @@ fn draft(id: &CampaignId, survey: &Survey, code: &Code, contact: &Contact) -> Dr
         source: Source::Campaign,
         expires_ms: None,
         zone: contact.zone.clone(),
+        origin: Origin::default(),
     }
 }
 

@@ -276,27 +276,47 @@ fn take_slice(prepared: &mut VecDeque<Prepared>, parts: usize) -> Vec<Prepared> 
     slice
 }
 
-/// Cuts a message into PDUs.
+/// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is.
 fn prepare(message: Outbound, carrier: Option<&Carrier>) -> Prepared {
     let scopes = blocking_scopes(message.purpose, &message.sender, None).into();
-    let parts = parts_of(&message).map(|text| {
-        let pdu = |octets: &Bytes| Sm {
-            source: source(&message.sender, carrier),
-            dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
-            esm_class: if text.udhi { 0x40 } else { 0 },
-            data_coding: text.data_coding,
-            registered_delivery: registered_delivery(message.purpose),
-            short_message: octets.clone(),
-            ..Sm::default()
-        };
-        text.parts.iter().map(pdu).collect()
-    });
+    let envelope = Sm {
+        source: source(&message.sender, carrier),
+        dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
+        registered_delivery: registered_delivery(message.purpose),
+        ..Sm::default()
+    };
+    let parts = match &message.relay {
+        Some(relay) => Ok(vec![Sm {
+            esm_class: relay.esm_class,
+            protocol_id: relay.protocol_id,
+            data_coding: relay.data_coding,
+            short_message: Bytes::copy_from_slice(&relay.octets),
+            ..envelope
+        }]),
+        None => parts_of(&message).map(|text| {
+            let pdu = |octets: &Bytes| Sm {
+                esm_class: if text.udhi { 0x40 } else { 0 },
+                data_coding: text.data_coding,
+                short_message: octets.clone(),
+                ..envelope.clone()
+            };
+            text.parts.iter().map(pdu).collect()
+        }),
+    };
     Prepared { message, parts, scopes }
+}
+
+/// How many PDUs a message takes; one where its text cannot be sent, since that is told of it as a whole.
+pub(super) fn part_count(message: &Outbound) -> usize {
+    match message.relay {
+        Some(_) => 1,
+        None => parts_of(message).map_or(1, |text| text.parts.len()),
+    }
 }
 
 /// A message's text in parts. The reference comes from the message's id, so that a part sent again belongs to the same
 /// message on the handset.
-pub(super) fn parts_of(message: &Outbound) -> Result<Parts, Unsendable> {
+fn parts_of(message: &Outbound) -> Result<Parts, Unsendable> {
     let octets = message.id.0.to_le_bytes();
     split(&message.body, Reference::Eight(octets[0] ^ octets[2]))
 }

@@ -2,7 +2,7 @@
 
 use crate::config::InDoubtPolicy;
 use crate::flow::Flow;
-use crate::flow::outbound::{lease_ms, parts_of};
+use crate::flow::outbound::{lease_ms, part_count};
 use crate::flow::settle::outcome;
 use crate::message::{MessageId, OutcomeKind};
 use crate::rules::delivery::may_go_twice;
@@ -52,7 +52,7 @@ impl Flow {
         let (mut doubtful, mut resent) = (0, Vec::new());
         let unanswered = in_doubt.into_iter().map(|message| (message, Vec::new()));
         for (message, known) in unanswered.chain(answered) {
-            let parts = parts_of(&message).map_or(1, |text| text.parts.len());
+            let parts = part_count(&message);
             let missing: Vec<i64> = (0_i64..).take(parts).filter(|part| !known.contains(part)).collect();
             // Everything of it has an outcome: what follows from that was written with the last of them.
             if missing.is_empty() {

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::config::{Code, CodeKeyword, Config, Opens, Survey};
 use crate::flow::Flow;
-use crate::flow::accept::Draft;
+use crate::flow::accept::{Draft, Origin};
 use crate::flow::inbound::{Incoming, hex};
 use crate::message::Source;
 use crate::rules::inbound::{CodeFacts, Decision, Invitation, Known, Open, Say, decide, digest};
@@ -212,6 +212,7 @@ impl Flow {
                 source: Source::Reply,
                 expires_ms: None,
                 zone: None,
+                origin: Origin::default(),
             })
         });
         let mut acceptance = self.acceptance(said.into_iter().collect());

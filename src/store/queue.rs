@@ -52,9 +52,11 @@ pub(super) static DEPTH: Sql = Sql::new(
          group by class order by class) x",
 );
 static MEMBERS: Sql = Sql::new(
-    "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone} \
+    "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
+         account, reference, registered_delivery, relay} \
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, \
-         m.source, m.accepted_ms, m.expires_ms, m.zone from {ids} join message m on m.id = r.id) x",
+         m.source, m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay \
+         from {ids} join message m on m.id = r.id) x",
 );
 static MARK: Sql = Sql::new(
     "update chunk set lease_until_ms = r.at_ms + chunk.lease_ms, \

@@ -121,6 +121,10 @@ pub fn message(n: i64) -> Outbound {
         accepted_ms: NOW,
         expires_ms: None,
         zone: Some("Asia/Jakarta".to_owned()),
+        account: None,
+        reference: None,
+        registered_delivery: None,
+        relay: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Leases, slices, and what a dead owner leaves behind.
 
-use backchat::message::{MessageId, OutcomeKind, Purpose};
+use backchat::message::{MessageId, Outbound, OutcomeKind, Purpose, Relay};
 use backchat::store::{
     Acceptance, Check, ChunkId, ConsentKind, NewChunk, OpenError, Record, SliceMark, StoreError,
 };
@@ -56,6 +56,18 @@ async fn a_leased_chunk_holds_its_messages_as_accepted_and_in_order(place: Place
     let store = place.open().await;
     let mut all = acceptance(300);
     all.chunks = vec![chunk(100, (1..=300).rev())];
+    all.messages[1] = Outbound {
+        account: Some("shop".to_owned()),
+        reference: Some("order 7".to_owned()),
+        registered_delivery: Some(1),
+        relay: Some(Relay {
+            esm_class: 0x40,
+            protocol_id: 0,
+            data_coding: 8,
+            octets: vec![5, 0, 3, 1, 2, 1, 4, 1],
+        }),
+        ..all.messages[1].clone()
+    };
     all.messages[0].body = "a nul \0 and a written \\u0000".to_owned();
     store.accept(all.clone()).await.unwrap();
     let leased = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();

@@ -24,7 +24,11 @@ create table message (
     source text not null,
     accepted_ms bigint not null,
     expires_ms bigint,
-    zone text
+    zone text,
+    account text,
+    reference text,
+    registered_delivery bigint,
+    relay text
 );
 create index message_campaign on message (campaign) where campaign is not null;
 

@@ -24,7 +24,11 @@ create table message (
     source text not null,
     accepted_ms integer not null,
     expires_ms integer,
-    zone text
+    zone text,
+    account text,
+    reference text,
+    registered_delivery integer,
+    relay text
 ) strict;
 create index message_campaign on message (campaign) where campaign is not null;
 
