@@ -37,6 +37,7 @@ mod strict;
 pub mod text;
 pub mod time;
 pub mod tlv;
+pub mod version;
 mod wire;
 
 /// The examples of the README are tests.

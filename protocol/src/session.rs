@@ -57,6 +57,8 @@ use crate::frame::{Framer, Limits};
 use crate::octets::COctets;
 use crate::pdu::{Bind, Body, CommandId, Pdu};
 use crate::status::Status;
+use crate::tlv::{Tag, Tlv};
+use crate::version::Version;
 
 pub use event::{CloseReason, Event, Refusal, Violation};
 pub use matrix::{BindMode, Role, State, permits};
@@ -80,6 +82,7 @@ const WRITE_OCTETS: usize = 4 * 1024;
 pub struct Session<T> {
     settings: Settings,
     state: State,
+    version: Version,
     ending: Ending,
     framer: Framer,
     window: Window<T>,
@@ -109,6 +112,7 @@ impl<T> Session<T> {
     pub fn new(now: Instant, settings: Settings) -> Self {
         Session {
             state: State::Open,
+            version: settings.version,
             ending: Ending::Not,
             framer: Framer::new(Limits { max_pdu_octets: settings.max_pdu_octets }, settings.grade),
             window: Window::new(settings.window),
@@ -176,6 +180,7 @@ impl<T> Session<T> {
     pub fn bind(&mut self, now: Instant, mode: BindMode, bind: Bind) -> Result<(), Refusal> {
         self.permitted(mode.command())?;
         let sequence = self.window.next_sequence();
+        self.version = self.settings.version.min(Version::of(bind.interface_version));
         self.binding =
             Some(Binding { sequence, system_id: bind.system_id.clone(), version: bind.interface_version });
         let body = match mode {
@@ -192,15 +197,19 @@ impl<T> Session<T> {
     /// Makes a request; the answer comes as an event with `tag`. Gives its sequence number.
     ///
     /// # Errors
-    /// When the window is full, when the PDU is not ours to send in this state, and when the session is over: with the
-    /// tag, of which no event will tell. bind, unbind and PDUs without a response have methods of their own.
-    pub fn request(&mut self, now: Instant, body: Body, tag: T) -> Result<u32, (Refusal, T)> {
+    /// When the window is full, when the PDU is not ours to send in this state or not of the [version](Session::version)
+    /// agreed, and when the session is over: with the tag, of which no event will tell. bind, unbind and PDUs without a
+    /// response have methods of their own.
+    pub fn request(&mut self, now: Instant, mut body: Body, tag: T) -> Result<u32, (Refusal, T)> {
         let command = body.command_id();
         if let Err(refusal) = self.may_begin(command) {
             return Err((refusal, tag));
         }
         if self.window.room() == 0 {
             return Err((Refusal::WindowFull, tag));
+        }
+        if let Err(misfit) = self.version.fit_request(&mut body) {
+            return Err((Refusal::NotInVersion(misfit), tag));
         }
         let sequence = self.window.next_sequence();
         self.window.send(now, sequence, command, tag);
@@ -212,18 +221,19 @@ impl<T> Session<T> {
     /// Sends a PDU that has no response: alert_notification, or a server's outbind before the bind.
     ///
     /// # Errors
-    /// When it is another PDU, not ours to send in this state, or the session is over.
-    pub fn notify(&mut self, now: Instant, body: Body) -> Result<(), Refusal> {
+    /// When it is another PDU, not ours to send in this state or not of the version agreed, or the session is over.
+    pub fn notify(&mut self, now: Instant, mut body: Body) -> Result<(), Refusal> {
         match body {
-            Body::Outbind(_) => {
-                self.permitted(CommandId::OUTBIND)?;
-                self.state = State::Outbound;
-            }
+            Body::Outbind(_) => self.permitted(CommandId::OUTBIND)?,
             Body::AlertNotification(_) if self.ending == Ending::Not => {
                 self.permitted(CommandId::ALERT_NOTIFICATION)?;
             }
             _ if self.is_closed() => return Err(Refusal::Closed),
             _ => return Err(Refusal::NotPermitted(self.state)),
+        }
+        self.version.fit_request(&mut body).map_err(Refusal::NotInVersion)?;
+        if matches!(body, Body::Outbind(_)) {
+            self.state = State::Outbound;
         }
         let sequence = self.window.next_sequence();
         self.send(now, &Pdu::new(sequence, body));
@@ -232,7 +242,8 @@ impl<T> Session<T> {
     }
 
     /// Answers [`Event::Requested`] or [`Event::BindRequested`]: `body` is the response of the request's command or, but
-    /// for a bind, generic_nack.
+    /// for a bind, generic_nack. A parameter or status that the [version](Session::version) agreed does not have is left
+    /// out, or said as the nearest it has; the response that binds says the version.
     ///
     /// # Errors
     /// When no such request waits, or the session is over.
@@ -253,7 +264,11 @@ impl<T> Session<T> {
                 .binding
                 .take_if(|binding| binding.sequence == sequence && mode.command().response() == Some(command))
         {
-            self.answer(now, &Pdu::with_status(sequence, status, body));
+            let mut answer = Pdu::with_status(sequence, status, body);
+            if status.is_ok() {
+                self.tell_version(&mut answer.body);
+            }
+            self.answer(now, answer);
             if status.is_ok() {
                 self.become_bound(now, mode, Some(binding.system_id), Some(binding.version));
             } else {
@@ -268,7 +283,7 @@ impl<T> Session<T> {
         if !self.is_stalled() {
             self.timers.resumed(now);
         }
-        self.answer(now, &Pdu::with_status(sequence, status, body));
+        self.answer(now, Pdu::with_status(sequence, status, body));
         self.timers.active(now);
         self.advance_end(now);
         Ok(())
@@ -333,6 +348,13 @@ impl<T> Session<T> {
     /// Requests of the peer that wait for [`Session::respond`].
     pub fn owed(&self) -> usize {
         self.owed.len()
+    }
+
+    /// The version we send by: the lowest of ours ([`Settings::version`]), the one that the client's bind offers, and
+    /// the one that the server's answer names. Carriers that speak 3.4 often name none, so that is no reason to send
+    /// less. Before the bind, ours.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// Where the session stands.
@@ -413,7 +435,7 @@ impl<T> Session<T> {
 
     fn refuse(&mut self, now: Instant, pdu: &Pdu, status: Status) {
         if let Some(reply) = pdu.reply(status) {
-            self.answer(now, &reply);
+            self.answer(now, reply);
         }
     }
 
@@ -422,8 +444,18 @@ impl<T> Session<T> {
         self.timers.sent(now);
     }
 
-    fn answer(&mut self, now: Instant, pdu: &Pdu) {
-        write(&mut self.answers, pdu);
+    /// Server: sc_interface_version, the version agreed (SMPP 3.4 section 5.3.2.25), unless the owner says another.
+    fn tell_version(&self, body: &mut Body) {
+        if let Some(tlvs) = body.tlvs_mut()
+            && tlvs.get(Tag::SC_INTERFACE_VERSION).is_none()
+        {
+            tlvs.push(Tlv::u8(Tag::SC_INTERFACE_VERSION, self.version.interface_version()));
+        }
+    }
+
+    fn answer(&mut self, now: Instant, mut pdu: Pdu) {
+        self.version.fit_response(&mut pdu);
+        write(&mut self.answers, &pdu);
         self.timers.sent(now);
     }
 }

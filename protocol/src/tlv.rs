@@ -239,6 +239,11 @@ impl Tlvs {
         self.0.retain(|tlv| tlv.tag != tag);
     }
 
+    /// Keeps those that `keep` says, and takes the others out.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Tlv) -> bool) {
+        self.0.retain(|tlv| keep(tlv));
+    }
+
     /// All of them in wire order.
     pub fn iter(&self) -> std::slice::Iter<'_, Tlv> {
         self.0.iter()

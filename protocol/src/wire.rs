@@ -31,6 +31,9 @@ pub(crate) trait Fields {
 
     /// The optional parameters, where the command takes some.
     fn tlvs(&self) -> Option<&Tlvs>;
+
+    /// The same, to change them.
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs>;
 }
 
 /// Most octets of the C-octet strings, the NUL included (SMPP 3.4 section 4, the size columns).

@@ -1,16 +1,20 @@
 //! The fuzz targets over their seeds, and over mutations of them: what libFuzzer does for hours (`fuzz/README.md`), for
-//! some seconds and without it.
+//! some seconds and without it; or for as many as `BACKCHAT_FUZZ_S` says, as `tests/run` does.
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
 use std::panic::catch_unwind;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fuzz::TARGETS;
 use fuzz::seeds::{Seed, seeds};
 
 /// For each target: some two seconds in all, unoptimised.
 const MUTATIONS: usize = 6_000;
+
+/// The throws of every run that is told no time: the same, so that a failure can be had again.
+const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// Octets that lengths, counts and texts turn on.
 const TELLING: [u8; 10] = [0, 1, 2, 4, 8, 0x1B, 0x40, 0x7F, 0x80, 0xFF];
@@ -41,21 +45,37 @@ fn every_seed_passes_its_target() {
 
 #[test]
 fn mutated_seeds_pass_too() {
+    let seconds =
+        std::env::var("BACKCHAT_FUZZ_S").ok().map(|text| text.parse().expect("BACKCHAT_FUZZ_S: seconds"));
+    let share = seconds.map(|seconds| Duration::from_secs(seconds) / TARGETS.len() as u32);
     for (name, target) in TARGETS {
         let seeds = seeds_of(name);
-        let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
-        for _ in 0..MUTATIONS {
+        let mut dice = Dice(if share.is_some() { new_seed() } else { SEED });
+        let began = Instant::now();
+        let mut runs = 0;
+        while share.map_or(runs < MUTATIONS, |share| began.elapsed() < share) {
             let mut octets = seeds[dice.below(seeds.len())].octets.clone();
             for _ in 0..=dice.below(4) {
                 let other = &seeds[dice.below(seeds.len())].octets;
                 dice.mutate(&mut octets, other);
             }
             run(target, name, &octets);
+            runs += 1;
         }
+        println!(
+            "{name}: {runs} mutations of {} seeds in {:.1} s",
+            seeds.len(),
+            began.elapsed().as_secs_f64()
+        );
     }
 }
 
-/// The same throws in every run: a failure can be had again.
+/// Other throws each time; a failure tells its octets.
+fn new_seed() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(SEED, |since| since.as_nanos() as u64 | 1)
+}
+
+/// Throws that its seed decides.
 struct Dice(u64);
 
 impl Dice {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::pdu::{Bind, Body, CommandId, MessageResp, Pdu};
-use protocol::session::{BindMode, CloseReason, Event, Session, Settings};
+use protocol::session::{BindMode, CloseReason, Event, Refusal, Session, Settings};
 use protocol::status::Status;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -304,6 +304,10 @@ impl BindTask {
             let body = Body::SubmitSm(next.sm.clone());
             match driver.session().request(now, body, Sent(next)) {
                 Ok(_) => self.metrics.in_window.one(),
+                // The carrier's version can't say it, and never will: as good as its refusal.
+                Err((Refusal::NotInVersion(misfit), Sent(part))) => {
+                    self.settle(part, PartFate::Answered { status: misfit.status(), carrier_id: None });
+                }
                 Err((_, Sent(back))) => {
                     self.queue.push_front(back);
                     return None;

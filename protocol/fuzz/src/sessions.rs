@@ -6,11 +6,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use protocol::address::Address;
 use protocol::frame::{Frame, Framer, Grade, Limits};
-use protocol::pdu::{AlertNotification, Bind, Body, CommandId, HEADER_OCTETS, Outbind, Sm};
+use protocol::pdu::{
+    AlertNotification, Bind, Body, BroadcastSm, CommandId, DataSm, HEADER_OCTETS, Outbind, Pdu, Sm,
+};
 use protocol::session::{BindMode, Event, Role, Session, Settings, State};
 use protocol::status::Status;
+use protocol::tlv::{Tag, Tlv};
+use protocol::version::Version;
 
 use super::script::Script;
+
+const VERSIONS: [Version; 3] = [Version::V5_0, Version::V3_4, Version::V3_3];
 
 const MODES: [BindMode; 3] = [BindMode::Transceiver, BindMode::Transmitter, BindMode::Receiver];
 
@@ -58,8 +64,8 @@ impl Step {
     ];
 }
 
-/// Every request ends exactly once, nothing comes after the end, the windows hold, what is written can be read, and time
-/// that is due has been served.
+/// Every request ends exactly once, nothing comes after the end, the windows hold, what is written can be read and is of
+/// the version agreed, and time that is due has been served.
 pub fn session(octets: &[u8]) {
     let mut script = Script::new(octets);
     let mut owner = Owner::new(&mut script);
@@ -74,10 +80,10 @@ pub fn session(octets: &[u8]) {
 
 /// The octets of a script: the settings, a bind, then these octets from the peer, answered.
 pub fn script_of(role: Role, peer: &[u8]) -> Vec<u8> {
-    let mut script = vec![role as u8, 0, 0, 0, 0];
+    let mut script = vec![role as u8, 0, 0, 0, 0, 0];
     match role {
         Role::Esme => {
-            script.extend([Step::Bind as u8, 0]);
+            script.extend([Step::Bind as u8, 0, 0]);
             script.extend(pdu(CommandId::BIND_TRANSCEIVER_RESP, 1, &[0]));
             script.extend([Step::Request as u8, 0, Step::Request as u8, 1]);
         }
@@ -110,6 +116,8 @@ struct Owner {
     made: u32,
     open: BTreeSet<u32>,
     bound: bool,
+    // Set once it can't change any more.
+    agreed: Option<Version>,
     closed: bool,
     reader: Framer,
 }
@@ -127,6 +135,7 @@ impl Owner {
             max_pdu_octets: 1000,
             inactivity_timeout: Some(Duration::from_secs(45)),
             enquire_link_interval: script.choose(&timers),
+            version: script.choose(&VERSIONS),
             ..Settings::esme()
         };
         Owner {
@@ -138,6 +147,7 @@ impl Owner {
             made: 0,
             open: BTreeSet::new(),
             bound: false,
+            agreed: None,
             closed: false,
             reader: Framer::new(Limits::default(), Grade::Lenient),
         }
@@ -156,7 +166,9 @@ impl Owner {
                 }
             }
             Step::Bind => {
-                let _ = self.session.bind(now, script.choose(&MODES), Bind::default());
+                let mode = script.choose(&MODES);
+                let interface_version = script.choose(&VERSIONS).interface_version();
+                let _ = self.session.bind(now, mode, Bind { interface_version, ..Bind::default() });
             }
             Step::Unbind => self.session.unbind(now),
             Step::Notify => {
@@ -192,10 +204,18 @@ impl Owner {
     }
 
     fn request(&mut self, script: &mut Script<'_>) {
-        let body = match script.octet() % 3 {
+        let payload = || [Tlv::new(Tag::MESSAGE_PAYLOAD, &b"text"[..])].into_iter().collect();
+        let body = match script.octet() % 7 {
             0 => Body::SubmitSm(Sm { dest: Address::international("447700900123"), ..Sm::default() }),
             1 => Body::Unknown { command_id: 0x0001_0200, body: Bytes::from_static(b"own") },
-            _ => Body::DeliverSm(Sm { source: Address::international("447700900123"), ..Sm::default() }),
+            2 => Body::DeliverSm(Sm { source: Address::international("447700900123"), ..Sm::default() }),
+            3 => Body::SubmitSm(Sm { short_message: vec![b'x'; 255].into(), ..Sm::default() }),
+            4 => Body::SubmitSm(Sm {
+                tlvs: Tag::NAMED.iter().map(|&tag| Tlv::u8(tag, 1)).collect(),
+                ..Sm::default()
+            }),
+            5 => Body::DataSm(DataSm { tlvs: payload(), ..DataSm::default() }),
+            _ => Body::BroadcastSm(BroadcastSm { tlvs: payload(), ..BroadcastSm::default() }),
         };
         self.made += 1;
         let room = self.session.window_room();
@@ -209,7 +229,8 @@ impl Owner {
     }
 
     fn answer(&mut self, script: &mut Script<'_>) {
-        let (at, status) = (usize::from(script.octet()), u32::from(script.octet()));
+        // All that have a name, those of 5.0 among them.
+        let (at, status) = (usize::from(script.octet()), u32::from(script.octet()) * 2);
         if self.asked.is_empty() {
             return;
         }
@@ -245,9 +266,27 @@ impl Owner {
             self.reader.push(&octets);
         }
         while let Some(frame) = self.reader.next() {
-            assert!(!matches!(frame, Ok(Frame::Malformed { .. }) | Err(_)), "wrote {frame:?}");
+            match frame {
+                Ok(Frame::Clean(pdu) | Frame::Tolerated(pdu, _)) => self.judge(&pdu),
+                unreadable => panic!("wrote {unreadable:?}"),
+            }
         }
         assert_eq!(self.reader.buffered(), 0);
+        self.agreed = self.session.state().mode().map(|_| self.session.version());
+    }
+
+    /// What is written while bound is of the version agreed.
+    fn judge(&self, pdu: &Pdu) {
+        let Some(version) = self.agreed else { return };
+        assert_eq!(version.nearest_status(pdu.status), pdu.status, "{version}");
+        assert!(
+            pdu.body.tlvs().into_iter().flatten().all(|tlv| version.has_tlv(tlv.tag)),
+            "{version}: {pdu:?}"
+        );
+        if !pdu.command_id().is_response() {
+            assert!(version.has_command(pdu.command_id()), "{version}: {pdu:?}");
+            assert!(version == Version::V5_0 || pdu.body.short_message().is_none_or(|text| text.len() < 255));
+        }
     }
 
     fn told(&mut self, event: Event<u32>) {

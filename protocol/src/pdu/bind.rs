@@ -6,10 +6,11 @@ use crate::error::Field;
 use crate::octets::COctets;
 use crate::status::Status;
 use crate::tlv::{Tag, Tlvs};
+use crate::version::Version;
 use crate::wire::{Fields, Reader, Sink, limit};
 
 /// The fields of all three binds.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Bind {
     /// Who binds; up to 15 octets.
     pub system_id: COctets,
@@ -25,6 +26,21 @@ pub struct Bind {
     pub addr_npi: u8,
     /// Addresses served, often a pattern, mostly empty; up to 40 octets.
     pub address_range: COctets,
+}
+
+impl Default for Bind {
+    /// Nothing but the version, 3.4: what nearly all speak.
+    fn default() -> Self {
+        Bind {
+            system_id: COctets::EMPTY,
+            password: COctets::EMPTY,
+            system_type: COctets::EMPTY,
+            interface_version: Version::V3_4.interface_version(),
+            addr_ton: 0,
+            addr_npi: 0,
+            address_range: COctets::EMPTY,
+        }
+    }
 }
 
 impl Fields for Bind {
@@ -50,6 +66,10 @@ impl Fields for Bind {
     }
 
     fn tlvs(&self) -> Option<&Tlvs> {
+        None
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
         None
     }
 }
@@ -95,6 +115,10 @@ impl Fields for BindResp {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 /// A server asks its client to bind (SMPP 3.4 section 4.1.7). It has no response.
@@ -119,6 +143,10 @@ impl Fields for Outbind {
     }
 
     fn tlvs(&self) -> Option<&Tlvs> {
+        None
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
         None
     }
 }

@@ -56,6 +56,14 @@ macro_rules! bodies {
                 }
             }
 
+            /// The same, to change them.
+            pub fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+                match self {
+                    $(Body::$variant(fields) => fields.tlvs_mut(),)*
+                    _ => None,
+                }
+            }
+
             /// The body of that command with empty fields, in which [`read`](Body::read) puts what came.
             #[inline]
             pub(crate) fn blank(command: CommandId) -> Body {
@@ -146,6 +154,16 @@ bodies! {
 }
 
 impl Body {
+    /// short_message, of a body that has one.
+    pub fn short_message(&self) -> Option<&Bytes> {
+        match self {
+            Body::SubmitSm(sm) | Body::DeliverSm(sm) => Some(&sm.short_message),
+            Body::SubmitMulti(multi) => Some(&multi.short_message),
+            Body::ReplaceSm(replace) => Some(&replace.short_message),
+            _ => None,
+        }
+    }
+
     /// The response of that command with as little body as it may have: none with an error, an empty id with
     /// ESME_ROK. `None` when that is no response.
     pub fn bare_response(response: CommandId, status: Status) -> Option<Body> {

@@ -62,6 +62,10 @@ impl Fields for BroadcastSm {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 /// Asks for the state of a broadcast.
@@ -90,6 +94,10 @@ impl Fields for QueryBroadcastSm {
 
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
     }
 }
 
@@ -123,5 +131,9 @@ impl Fields for CancelBroadcastSm {
 
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
     }
 }

@@ -35,6 +35,10 @@ impl Fields for QuerySm {
     fn tlvs(&self) -> Option<&Tlvs> {
         None
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        None
+    }
 }
 
 /// The state of a message.
@@ -78,6 +82,10 @@ impl Fields for QuerySmResp {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 /// Cancels one message by id, or all to a destination.
@@ -110,6 +118,10 @@ impl Fields for CancelSm {
     }
 
     fn tlvs(&self) -> Option<&Tlvs> {
+        None
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
         None
     }
 }
@@ -159,6 +171,10 @@ impl Fields for ReplaceSm {
 
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
     }
 }
 

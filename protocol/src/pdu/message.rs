@@ -105,6 +105,10 @@ impl Fields for Sm {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 impl fmt::Debug for Sm {
@@ -164,6 +168,10 @@ impl Fields for DataSm {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 impl From<DataSm> for Sm {
@@ -211,5 +219,9 @@ impl Fields for MessageResp {
 
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
     }
 }

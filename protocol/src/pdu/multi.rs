@@ -127,6 +127,10 @@ impl Fields for SubmitMulti {
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
     }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
+    }
 }
 
 impl fmt::Debug for SubmitMulti {
@@ -182,6 +186,10 @@ impl Fields for SubmitMultiResp {
 
     fn tlvs(&self) -> Option<&Tlvs> {
         Some(&self.tlvs)
+    }
+
+    fn tlvs_mut(&mut self) -> Option<&mut Tlvs> {
+        Some(&mut self.tlvs)
     }
 }
 

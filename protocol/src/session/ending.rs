@@ -35,7 +35,7 @@ impl<T> Session<T> {
                 if let Some(binding) = self.binding.take()
                     && let Some(refusal) = Pdu::new(binding.sequence, bind_body(mode)).reply(Status::BINDFAIL)
                 {
-                    self.answer(now, &refusal);
+                    self.answer(now, refusal);
                 }
                 self.refuse_held(now);
                 return self.finish(reason);
@@ -69,7 +69,7 @@ impl<T> Session<T> {
     }
 
     pub(super) fn grant_end(&mut self, now: Instant, sequence: u32) {
-        self.answer(now, &Pdu::new(sequence, Body::UnbindResp));
+        self.answer(now, Pdu::new(sequence, Body::UnbindResp));
         self.finish(CloseReason::PeerUnbound);
     }
 

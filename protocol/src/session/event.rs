@@ -10,6 +10,7 @@ use crate::octets::COctets;
 use crate::pdu::{Bind, CommandId, Header, Pdu};
 use crate::session::matrix::{BindMode, State};
 use crate::status::Status;
+use crate::version::Misfit;
 
 /// Something that happened. Each comes once, in the order it happened; [`Event::Closed`] is the last.
 ///
@@ -228,6 +229,9 @@ pub enum Refusal {
     /// The PDU is not ours to send in this state, or has a method of its own.
     #[error("not permitted in state {0}")]
     NotPermitted(State),
+    /// The version agreed at the bind has no such thing.
+    #[error("{0}")]
+    NotInVersion(Misfit),
     /// No such request of the peer waits for an answer.
     #[error("no such request waits for an answer")]
     NotOwed,

@@ -10,6 +10,7 @@ use crate::session::matrix::{BindMode, Role, State, permits};
 use crate::session::window::Match;
 use crate::session::{Binding, CloseReason, Event, PEER_OVERRUN_MOST, Session, Violation, bind_body};
 use crate::status::Status;
+use crate::version::Version;
 
 impl<T> Session<T> {
     pub(super) fn receive(&mut self, now: Instant, frame: Result<Frame, LostLength>) {
@@ -21,7 +22,7 @@ impl<T> Session<T> {
                 self.timers.active(now);
                 self.violated(Violation::Malformed { header, error });
                 if let Some(reply) = reply {
-                    self.answer(now, &reply);
+                    self.answer(now, *reply);
                 } else if let Some(body) = Body::bare_response(header.command, header.status) {
                     // The peer has answered, whatever else it meant to say.
                     let pdu = Pdu::with_status(header.sequence, header.status, body);
@@ -29,8 +30,8 @@ impl<T> Session<T> {
                 }
             }
             Err(lost) => {
-                if let Some(reply) = &lost.reply {
-                    self.answer(now, reply);
+                if let Some(reply) = lost.reply {
+                    self.answer(now, *reply);
                 }
                 self.finish(CloseReason::LostLength(lost.error));
             }
@@ -42,7 +43,7 @@ impl<T> Session<T> {
         let command = pdu.command_id();
         match pdu.body {
             Body::EnquireLink => {
-                return self.answer(now, &Pdu::new(pdu.sequence, Body::EnquireLinkResp));
+                return self.answer(now, Pdu::new(pdu.sequence, Body::EnquireLinkResp));
             }
             // Whatever its number: that it came is what counts.
             Body::EnquireLinkResp => return,
@@ -70,7 +71,7 @@ impl<T> Session<T> {
             }
             Body::Unknown { .. } => {
                 self.violated(Violation::UnknownCommand { command, sequence: pdu.sequence });
-                self.answer(now, &Pdu::generic_nack(pdu.sequence, Status::INVCMDID));
+                self.answer(now, Pdu::generic_nack(pdu.sequence, Status::INVCMDID));
             }
             _ => self.requested(now, pdu, deviations),
         }
@@ -119,6 +120,7 @@ impl<T> Session<T> {
                 system_id: bind.system_id.clone(),
                 version: bind.interface_version,
             });
+            self.version = self.settings.version.min(Version::of(bind.interface_version));
             self.state = State::Binding(mode);
             self.events.push_back(Event::BindRequested { sequence, mode, bind });
             return;
@@ -151,6 +153,7 @@ impl<T> Session<T> {
         }
         if status.is_ok() {
             let version = resp.version();
+            self.version = version.map_or(self.version, |named| self.version.min(Version::of(named)));
             self.become_bound(now, mode, resp.system_id, version);
         } else {
             self.bind_refused(now, status);
@@ -166,7 +169,7 @@ impl<T> Session<T> {
     fn unbind_asked(&mut self, now: Instant, sequence: u32) {
         match (self.state, self.ending) {
             // Both ask at once: each gets its answer.
-            (_, Ending::Asked { .. }) => self.answer(now, &Pdu::new(sequence, Body::UnbindResp)),
+            (_, Ending::Asked { .. }) => self.answer(now, Pdu::new(sequence, Body::UnbindResp)),
             (_, Ending::Leaving { .. }) => {
                 self.violated(Violation::NotPermitted { command: CommandId::UNBIND, state: self.state });
             }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::frame::{Grade, MAX_PDU_OCTETS};
 use crate::session::matrix::Role;
+use crate::version::Version;
 
 /// How a session behaves. [`Settings::esme`] and [`Settings::smsc`] give what suits most peers.
 ///
@@ -20,6 +21,9 @@ pub struct Settings {
     pub peer_window: usize,
     /// Most octets a PDU of the peer may claim.
     pub max_pdu_octets: u32,
+    /// The latest version we send by. The bind may agree on an earlier one, see
+    /// [`Session::version`](crate::session::Session::version); what is accepted does not depend on it.
+    pub version: Version,
     /// How much is tolerated in the peer's PDUs.
     pub grade: Grade,
     /// session_init_timer: from the connection (or our bind) until bound.
@@ -44,6 +48,7 @@ impl Settings {
             window: 10,
             peer_window: 100,
             max_pdu_octets: MAX_PDU_OCTETS,
+            version: Version::V5_0,
             grade: Grade::Lenient,
             init_timeout: Duration::from_secs(10),
             // Some carriers drop a link after 30 s of silence.

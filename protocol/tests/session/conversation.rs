@@ -9,10 +9,11 @@ use bytes::{Bytes, BytesMut};
 use protocol::error::Deviation;
 use protocol::frame::{Frame, Framer, Grade, Limits};
 use protocol::octets::COctets;
-use protocol::pdu::{Bind, BindResp, Body, CommandId, HEADER_OCTETS, MessageResp, Outbind, Pdu, Sm};
+use protocol::pdu::{Bind, BindResp, Body, CommandId, DataSm, HEADER_OCTETS, MessageResp, Outbind, Pdu, Sm};
 use protocol::session::{BindMode, Event, Session, Settings};
 use protocol::status::Status;
-use protocol::tlv::{Tag, Tlv};
+use protocol::tlv::{Tag, Tlv, Tlvs};
+use protocol::version::Version;
 
 #[test]
 fn every_conversation_goes_as_written() {
@@ -85,6 +86,11 @@ fn set(settings: &mut Settings, line: &str) -> Result<(), String> {
         "window" => settings.window = number(value)? as usize,
         "peer_window" => settings.peer_window = number(value)? as usize,
         "max_pdu_octets" => settings.max_pdu_octets = number(value)?,
+        "version" => {
+            let versions = [Version::V3_3, Version::V3_4, Version::V5_0];
+            let named = versions.into_iter().find(|version| version.to_string() == value);
+            settings.version = named.ok_or("no such version")?;
+        }
         "grade" if value == "strict" => settings.grade = Grade::Strict,
         "init_timeout" => settings.init_timeout = duration(value)?,
         "enquire_link_interval" => settings.enquire_link_interval = duration(value)?,
@@ -152,13 +158,14 @@ impl Stage {
         let now = self.now;
         let refused = match verb {
             "bind" => {
-                let mode = match rest {
+                let (mode, version) = rest.split_once(" version=").unwrap_or((rest, "0x34"));
+                let mode = match mode {
                     "transmitter" => BindMode::Transmitter,
                     "receiver" => BindMode::Receiver,
                     "transceiver" => BindMode::Transceiver,
                     _ => return Err("no such mode".into()),
                 };
-                self.session.bind(now, mode, bind()).err()
+                self.session.bind(now, mode, bind(number(version)? as u8)).err()
             }
             "request" => {
                 let tag =
@@ -241,6 +248,7 @@ impl Stage {
             "state" => self.session.state().to_string(),
             "window_room" => self.session.window_room().to_string(),
             "in_flight" => self.session.in_flight().to_string(),
+            "version" => self.session.version().to_string(),
             "owed" => self.session.owed().to_string(),
             "wants_read" => if self.session.wants_read() { "yes" } else { "no" }.to_owned(),
             _ => return Err("no such question".into()),
@@ -273,8 +281,8 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(number(text)?.into()))
 }
 
-fn bind() -> Bind {
-    Bind { system_id: "client".into(), interface_version: 0x34, ..Bind::default() }
+fn bind(interface_version: u8) -> Bind {
+    Bind { system_id: "client".into(), interface_version, ..Bind::default() }
 }
 
 fn octets_of(line: &str) -> Result<Bytes, String> {
@@ -315,11 +323,18 @@ fn pdu_of(line: &str) -> Result<Pdu, String> {
     let mut status = Status::OK;
     let mut id = None;
     let mut version = None;
+    let mut tlvs = Tlvs::new();
     for word in words {
         if let Some(value) = word.strip_prefix("id=") {
             id = Some(COctets::from(value));
         } else if let Some(value) = word.strip_prefix("version=") {
-            version = Some(Tlv::u8(Tag::SC_INTERFACE_VERSION, number(value)? as u8));
+            version = Some(number(value)? as u8);
+        } else if let Some(tags) = word.strip_prefix("with=") {
+            for name in tags.split(',') {
+                let tag =
+                    Tag::NAMED.iter().find(|tag| tag.name() == Some(name)).ok_or("no such parameter")?;
+                tlvs.push(Tlv::u8(*tag, 1));
+            }
         } else if word != "ok" {
             let named = Status::NAMED.iter().find(|status| status.name() == Some(word));
             status = *named.ok_or_else(|| format!("{word}: no such status"))?;
@@ -330,10 +345,13 @@ fn pdu_of(line: &str) -> Result<Pdu, String> {
         source: protocol::address::Address::international("447700900123"),
         dest: protocol::address::Address::international("447700900124"),
         short_message: Bytes::copy_from_slice(text.as_bytes()),
+        tlvs: tlvs.clone(),
         ..Sm::default()
     };
-    let resp = MessageResp { message_id: id.clone(), ..MessageResp::default() };
-    let bind_resp = BindResp { system_id: id, tlvs: version.into_iter().collect() };
+    let resp = MessageResp { message_id: id.clone(), tlvs: tlvs.clone() };
+    let says = version.map(|version| Tlv::u8(Tag::SC_INTERFACE_VERSION, version));
+    let bind_resp = BindResp { system_id: id, tlvs: says.into_iter().collect() };
+    let bind = || bind(version.unwrap_or(0x34));
     let body = match command {
         CommandId::BIND_TRANSMITTER => Body::BindTransmitter(bind()),
         CommandId::BIND_RECEIVER => Body::BindReceiver(bind()),
@@ -348,7 +366,8 @@ fn pdu_of(line: &str) -> Result<Pdu, String> {
         CommandId::DELIVER_SM => Body::DeliverSm(message()),
         CommandId::ALERT_NOTIFICATION => Body::AlertNotification(Default::default()),
         CommandId::QUERY_SM => Body::QuerySm(Default::default()),
-        CommandId::DATA_SM => Body::DataSm(Default::default()),
+        CommandId::DATA_SM => Body::DataSm(DataSm { tlvs, ..DataSm::default() }),
+        CommandId::BROADCAST_SM => Body::BroadcastSm(Default::default()),
         CommandId::SUBMIT_SM_RESP => Body::SubmitSmResp(resp),
         CommandId::DELIVER_SM_RESP => Body::DeliverSmResp(resp),
         CommandId::DATA_SM_RESP => Body::DataSmResp(resp),
@@ -366,6 +385,12 @@ fn show(pdu: &Pdu) -> String {
     if pdu.command_id().is_response() {
         line += &if pdu.status.is_ok() { " ok".to_owned() } else { format!(" {}", pdu.status) };
     }
+    let tags: Vec<_> =
+        pdu.body.tlvs().into_iter().flatten().filter(|tlv| tlv.tag != Tag::SC_INTERFACE_VERSION).collect();
+    if !tags.is_empty() {
+        let names: Vec<_> = tags.iter().map(|tlv| tlv.tag.to_string()).collect();
+        write!(line, " with={}", names.join(",")).unwrap();
+    }
     let id = match &pdu.body {
         Body::SubmitSmResp(resp) | Body::DeliverSmResp(resp) | Body::DataSmResp(resp) => &resp.message_id,
         Body::BindTransmitterResp(resp) | Body::BindReceiverResp(resp) | Body::BindTransceiverResp(resp) => {
@@ -379,6 +404,9 @@ fn show(pdu: &Pdu) -> String {
     };
     if let Some(id) = id.as_ref().filter(|id| !id.is_empty()) {
         write!(line, " id={id}").unwrap();
+    }
+    if let Some(version) = pdu.body.tlvs().and_then(|tlvs| tlvs.get_uint(Tag::SC_INTERFACE_VERSION)) {
+        write!(line, " version={version:#x}").unwrap();
     }
     line
 }
