@@ -7,6 +7,7 @@ mod demo;
 mod live;
 mod look;
 mod paint;
+mod read;
 mod report;
 mod serve;
 mod simulate;
@@ -60,6 +61,11 @@ enum Command {
         after_help = "Examples:\n  backchat why 05W2K8Q3M4N7A --config config/minimal.toml\n  backchat why +447700900123"
     )]
     Why(look::WhyArgs),
+    /// Read replies as the server would: CSV in, the same CSV with a column `read` out, or a score
+    #[command(
+        after_help = "Examples:\n  echo 'text,language,context\n3 - too expensive,en,exit_1_8' | backchat read\n  backchat read replies.csv --surveys surveys.toml --score\n  backchat read replies.csv --packs my-packs --json\n\nThe CSV has a column `text`, and may have `language` (of the contact; `und`: not known) and `context` (the open\nquestion; `none`: nothing is open). `read` says answer:N, optout, optin, help, ambiguous (ask once) or freetext.\nWith a column `expected`, --score says how much of it was read right, and what was not."
+    )]
+    Read(read::Args),
     /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
     #[command(
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
@@ -127,6 +133,7 @@ pub fn run() -> ExitCode {
             Command::Campaign(args) => campaign::run(args).await,
             Command::Replies(args) => look::replies(args).await,
             Command::Why(args) => look::why(args).await,
+            Command::Read(args) => read::run(&args),
             Command::Decode(args) => decode::run(&args),
         }
     });

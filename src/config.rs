@@ -7,6 +7,7 @@ pub mod contacts;
 mod country;
 mod fields;
 mod language;
+mod packs;
 mod problem;
 mod raw;
 mod reserved;
@@ -17,11 +18,13 @@ mod wording;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use carrier::{BindKind, Carrier, DefaultAlphabet, InDoubtPolicy, Numbering, ReceiptIds};
 pub use code::{Code, CodeKeyword, CodeTexts, Opens};
 pub use contacts::{Contact, Contacts, RowProblem, open_contacts, read_contacts};
 pub use language::{ByLanguage, NotALanguage, language_tag};
+pub use packs::{PACK_FILES, Packs, load_packs};
 pub use problem::{Problem, Problems};
 pub use simulator::{
     Account, Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,
@@ -30,6 +33,7 @@ pub use survey::{Survey, SurveyText, load_survey, parse_survey};
 pub use unit::{Rate, Secret};
 
 use crate::message::Sender;
+use crate::rules::reading::Reader;
 use raw::{At, Document, Table, Wrong};
 use toml::de::DeValue;
 use unit::{integer, secret, text, texts};
@@ -52,12 +56,19 @@ pub struct Config {
     pub codes: Vec<Code>,
     /// Surveys by their key.
     pub surveys: BTreeMap<String, Survey>,
+    /// What replies are read by.
+    pub packs: Packs,
 }
 
 impl Config {
     /// The carrier account of a lane.
     pub fn carrier(&self, lane: &str) -> Option<&Carrier> {
         self.carriers.iter().find(|carrier| carrier.name == lane)
+    }
+
+    /// The reader of replies.
+    pub fn reader(&self) -> Arc<Reader> {
+        self.packs.reader()
     }
 
     /// The code a message came to, or is sent from.
@@ -110,6 +121,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let table = Table::root(document, &root);
     let node = table.or("node", integer(0..=LAST_NODE), 0);
     let location = location(&table);
+    let packs = packs::read(&table);
     let carrier_tables = table.tables("carrier");
     let code_tables = table.tables("code");
     for (block, tables) in [("carrier", &carrier_tables), ("code", &code_tables)] {
@@ -150,6 +162,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
         carriers: carriers.into_iter().map(|at| at.value).collect(),
         codes: codes.into_iter().map(|read| read.code).collect(),
         surveys: surveys.map(|read| (read.survey.key.clone(), read.survey.clone())).collect(),
+        packs,
     })
 }
 

@@ -35,8 +35,6 @@ pub struct Flow {
     pub metrics: Arc<Metrics>,
     /// The door out.
     pub door: Arc<Door>,
-    /// The reader of replies.
-    pub reader: Reader,
     config: RwLock<Arc<Config>>,
     wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -44,10 +42,11 @@ pub struct Flow {
 impl Flow {
     /// Journeys over this memory, under this configuration.
     pub fn new(store: Store, config: Config, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        // Made ready before the first reply, which would wait for it.
+        drop(config.reader());
         Self {
             // The run, not the node, is in an id: a command beside the server makes ids of its own.
             ids: IdSource::new(u16::try_from(store.epoch() & 1023).unwrap_or_default()),
-            reader: Reader::new(),
             door: Arc::default(),
             store,
             config: RwLock::new(Arc::new(config)),
@@ -66,6 +65,11 @@ impl Flow {
     /// Puts another configuration in its place: journeys that begin from now on go by it.
     pub fn reconfigure(&self, config: Arc<Config>) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// The reader of replies, as the configuration stands.
+    pub fn reader(&self) -> Arc<Reader> {
+        self.config().reader()
     }
 
     /// Tells a lane that there is work; a lane nobody wakes still looks by itself.

@@ -92,7 +92,7 @@ impl Flow {
             keywords: &keywords,
             programmes: code.map(|code| code.programmes.as_slice()).unwrap_or_default(),
         };
-        decide(&self.reader, &incoming.text, &digest(&incoming.octets), incoming.received_ms, &known, facts)
+        decide(&self.reader(), &incoming.text, &digest(&incoming.octets), incoming.received_ms, &known, facts)
     }
 
     fn commit_of(
@@ -105,7 +105,7 @@ impl Flow {
         let id = self.ids.next(incoming.received_ms).0;
         let open = context.open.first();
         let at_ms = incoming.received_ms;
-        let pack = self.reader.version().to_owned();
+        let pack = self.reader().version().to_owned();
         let reading = &decision.reading;
         let candidates = serde_json::to_value(&reading.candidates).unwrap_or_default();
         let answer = decision.answer.zip(open).map(|(value, open)| AnswerRow {

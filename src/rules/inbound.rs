@@ -234,7 +234,6 @@ fn blocked(decision: &Decision, known: &Known<'_>, code: &Sender) -> bool {
 mod tests {
     use super::*;
     use crate::rules::reading::Kind;
-    use std::sync::LazyLock;
 
     fn question() -> Question {
         let labels = [(3, "too expensive"), (8, "other")].map(|(value, label)| (value, label.to_owned()));
@@ -250,10 +249,9 @@ mod tests {
     }
 
     fn decide_on(text: &str, known: &Known<'_>) -> Decision {
-        static READER: LazyLock<Reader> = LazyLock::new(Reader::new);
         let code = Sender("88001".into());
         let facts = CodeFacts { code: &code, keywords: &[], programmes: &[] };
-        decide(&READER, text, "seven", 1_000_000, known, facts)
+        decide(&Reader::built_in(), text, "seven", 1_000_000, known, facts)
     }
 
     fn open(question: &Question, asked_again: u32) -> Known<'_> {

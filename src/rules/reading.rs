@@ -6,13 +6,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     ops::Range,
+    sync::{Arc, LazyLock},
 };
 
 use serde::Serialize;
 
-pub use self::packs::PackError;
-use self::{compliance::Compliance, lexicon::Lexicon, packs::Texts, strip::Strip};
+pub use self::packs::{PackError, PackTexts};
+use self::{compliance::Compliance, lexicon::Lexicon, strip::Strip};
 
 mod against;
 mod compliance;
@@ -43,7 +45,6 @@ mod scored;
 pub const LONGEST_READ: usize = 670;
 
 /// Reads replies. Built once from the packs, shared by all.
-#[derive(Debug)]
 pub struct Reader {
     version: String,
     compliance: Compliance,
@@ -232,24 +233,21 @@ impl Reader {
     #[must_use]
     #[expect(clippy::expect_used, reason = "the packs are part of the program")]
     pub fn new() -> Self {
-        Self::from_texts(&Texts::BUILT_IN).expect("the compiled-in packs are well formed")
+        Self::from_texts(&PackTexts::BUILT_IN).expect("the compiled-in packs are well formed")
     }
 
-    /// A reader with packs given as the texts of `words.toml`, `numbers.toml`, `phrases.toml`, `grammar.toml` and `noise.toml`.
+    /// The one with the packs compiled in that this process shares: making one takes a good part of a second.
+    #[must_use]
+    pub fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Reader>> = LazyLock::new(|| Arc::new(Reader::new()));
+        Arc::clone(&BUILT_IN)
+    }
+
+    /// A reader with these packs.
     ///
     /// # Errors
     /// The first pack that is malformed, with the place.
-    pub fn from_packs(
-        words: &str,
-        numbers: &str,
-        phrases: &str,
-        grammar: &str,
-        noise: &str,
-    ) -> Result<Self, PackError> {
-        Self::from_texts(&Texts { words, numbers, phrases, grammar, noise })
-    }
-
-    fn from_texts(texts: &Texts<'_>) -> Result<Self, PackError> {
+    pub fn from_texts(texts: &PackTexts<'_>) -> Result<Self, PackError> {
         let words: packs::WordsPack = packs::parse("words", texts.words)?;
         let numbers: packs::NumbersPack = packs::parse("numbers", texts.numbers)?;
         let phrases: packs::PhrasesPack = packs::parse("phrases", texts.phrases)?;
@@ -300,6 +298,12 @@ impl Reader {
     #[must_use]
     pub fn is_reserved(&self, label: &str) -> bool {
         self.compliance.is_reserved(label)
+    }
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").field("version", &self.version).finish_non_exhaustive()
     }
 }
 

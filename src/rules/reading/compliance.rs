@@ -188,7 +188,10 @@ impl Compliance {
         }
         let questions = !tokens.is_empty()
             && tokens.iter().all(|token| {
-                token.is_mark('?') || token.kind == Kind::Symbol('❓') || token.kind == Kind::Symbol('❔')
+                token.is_mark('?')
+                    || token.is_mark('¿')
+                    || token.kind == Kind::Symbol('❓')
+                    || token.kind == Kind::Symbol('❔')
             });
         if questions { all(Wish::Help, "help.sign") } else { None }
     }
@@ -226,11 +229,12 @@ impl Compliance {
             judgement.contradiction = Some(rule);
             return None;
         }
-        if asked.is_none() {
-            for view in views {
-                if let Some(found) = self.in_sentence(tokens, view, around) {
-                    return Some(found);
-                }
+        for view in views {
+            // Not interested, stop: beside a wish about the service only a sentence of its own is one about our messages.
+            if let Some(found) = self.in_sentence(tokens, view, around)
+                && (asked.is_none() || found.rule == "stop.sentence")
+            {
+                return Some(found);
             }
         }
         judgement.ask = asked;

@@ -263,6 +263,9 @@ impl<'a> Reply<'a> {
 
     fn named(&self, items: &[Item], kind: &Kind) -> Named {
         let Kind::Choice { labels, .. } = kind else { return Named::default() };
+        if !items.iter().any(labels::can_name) {
+            return Named::default();
+        }
         let languages = self.language.into_iter().chain(["en"]).chain(labels.keys().map(String::as_str));
         let mut seen = BTreeSet::new();
         let mut best = Named::default();

@@ -3,6 +3,7 @@
 use super::{
     Verdict,
     decide::Reply,
+    digits,
     items::{Item, What},
     lexicon::{Strength, is},
     tokens::{Kind, Token},
@@ -52,7 +53,9 @@ impl Reply<'_> {
                 return Some("letter");
             }
         }
-        if items.iter().any(|item| matches!(item.what, What::Symbol(c) | What::Mark(c) if SIGNS.contains(c)))
+        let sign = |c: char| SIGNS.contains(c) || digits::is_fraction(c);
+        let starry = items.len() > 1 && items.iter().all(|item| item.is_mark('*'));
+        if starry || items.iter().any(|item| matches!(item.what, What::Symbol(c) | What::Mark(c) if sign(c)))
         {
             return Some("sign");
         }

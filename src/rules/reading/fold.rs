@@ -26,6 +26,10 @@ pub(super) fn fold(text: &str) -> Vec<Char> {
     let mut out = Vec::with_capacity(text.len());
     let mut chars = text.char_indices().peekable();
     while let Some((start, first)) = chars.next() {
+        if first.is_ascii() && chars.peek().is_none_or(|(_, next)| next.is_ascii()) {
+            out.extend(ascii(first, start));
+            continue;
+        }
         let mut cluster = String::from(first);
         let mut end = start + first.len_utf8();
         while let Some((at, next)) = chars.next_if(|(_, next)| joins(*next)) {
@@ -37,6 +41,17 @@ pub(super) fn fold(text: &str) -> Vec<Char> {
     }
     spell_flags(&mut out);
     out
+}
+
+/// What folding makes of a character that most texts are made of, and that nothing joins.
+fn ascii(c: char, start: usize) -> Option<Char> {
+    let folded = Char {
+        c: one_punctuation(c.to_ascii_lowercase()),
+        upper: c.is_ascii_uppercase(),
+        start,
+        end: start + 1,
+    };
+    (!is_invisible(c)).then_some(folded)
 }
 
 /// The folded text alone.
@@ -128,6 +143,9 @@ fn spell_flags(chars: &mut [Char]) {
 /// What words are compared by: no accents, no vowel points, hamza, nukta or tatweel; one form of letters that are often
 /// taken for each other within a script; simple Chinese for traditional. Apostrophes go.
 pub(super) fn skeleton(text: &str) -> String {
+    if text.is_ascii() {
+        return text.replace('\'', "");
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.nfd() {
         match c {

@@ -228,7 +228,11 @@ fn settle(
         return Found::Ask("rank");
     }
     let scaled = candidates.iter().any(|candidate| candidate.maximum);
-    if candidates.iter().any(|candidate| candidate.dropped) && instead(items) {
+    let dropped = candidates.iter().any(|candidate| candidate.dropped);
+    if dropped && items.iter().any(|item| item.is_mark('?')) {
+        return Found::Ask("question");
+    }
+    if dropped && instead(items) {
         return Found::Value { value, rule: "number.instead", corrected: true };
     }
     match place(items, &live, named, alone, scaled) {

@@ -113,10 +113,14 @@ fn telling_words(label: &str, lexicon: &Lexicon) -> Vec<String> {
         .collect()
 }
 
+/// Can this be a word of a label?
+pub(super) fn can_name(item: &Item) -> bool {
+    matches!(item.what, What::Word)
+        || item.number().is_some_and(|number| number.form == super::items::Form::Word)
+}
+
 fn says(item: &Item, word: &str) -> bool {
-    let is_word = matches!(item.what, What::Word)
-        || item.number().is_some_and(|number| number.form == super::items::Form::Word);
-    if !is_word || item.has(is::VAGUE | is::NOTHING | is::CORRECT) {
+    if !can_name(item) || item.has(is::VAGUE | is::NOTHING | is::CORRECT) {
         return false;
     }
     if word.chars().any(is_glued_script) {

@@ -8,8 +8,8 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The text is no TOML, or not of the pack's shape. The message has line, column and key.
-    #[error("pack {pack}: {problem}")]
+    /// The text is no TOML, or not of the pack's shape. The message has the line.
+    #[error("{pack}.toml, {problem}")]
     Shape {
         /// `words`, `numbers`, `phrases`, `grammar` or `noise`.
         pack: &'static str,
@@ -17,7 +17,7 @@ pub enum PackError {
         problem: String,
     },
     /// An entry cannot be used.
-    #[error("pack {pack}, language {language}: {entry}: {problem}")]
+    #[error("{pack}.toml, language {language}, entry `{entry}`: {problem}")]
     Entry {
         /// Which pack.
         pack: &'static str,
@@ -30,19 +30,24 @@ pub enum PackError {
     },
 }
 
-/// The five pack texts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Texts<'a> {
-    pub(super) words: &'a str,
-    pub(super) numbers: &'a str,
-    pub(super) phrases: &'a str,
-    pub(super) grammar: &'a str,
-    pub(super) noise: &'a str,
+/// The five packs, each the text of its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackTexts<'a> {
+    /// `words.toml`: stop, start and help.
+    pub words: &'a str,
+    /// `numbers.toml`: number words and ordinals.
+    pub numbers: &'a str,
+    /// `phrases.toml`: how stop, start and help are said in a sentence, and what only looks like it.
+    pub phrases: &'a str,
+    /// `grammar.toml`: the words around a number.
+    pub grammar: &'a str,
+    /// `noise.toml`: reactions, signatures, auto-replies, notices.
+    pub noise: &'a str,
 }
 
-impl Texts<'static> {
+impl PackTexts<'static> {
     /// The packs compiled in.
-    pub(super) const BUILT_IN: Self = Self {
+    pub const BUILT_IN: Self = Self {
         words: include_str!("../../../config/packs/words.toml"),
         numbers: include_str!("../../../config/packs/numbers.toml"),
         phrases: include_str!("../../../config/packs/phrases.toml"),
@@ -51,7 +56,7 @@ impl Texts<'static> {
     };
 }
 
-impl Texts<'_> {
+impl PackTexts<'_> {
     /// Date the words were checked and a digest of all five texts (FNV-1a, 64 bits): a changed pack is another version.
     pub(super) fn version(&self, checked: &str) -> String {
         let mut digest: u64 = 0xcbf2_9ce4_8422_2325;
@@ -67,7 +72,11 @@ impl Texts<'_> {
 
 /// Parses one pack.
 pub(super) fn parse<'a, T: Deserialize<'a>>(pack: &'static str, text: &'a str) -> Result<T, PackError> {
-    toml::from_str(text).map_err(|error| PackError::Shape { pack, problem: error.to_string() })
+    toml::from_str(text).map_err(|error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        PackError::Shape { pack, problem: format!("line {line}: {}", error.message()) }
+    })
 }
 
 /// `words.toml`.

@@ -67,7 +67,7 @@ struct Score {
 }
 
 fn score(name: &str, text: &str) -> Score {
-    let reader = Reader::new();
+    let reader = Reader::built_in();
     let questions = questions();
     let keywords = [("JOIN", Opens::OptIn), ("COFFEE", Opens::Survey)]
         .map(|(word, opens)| Keyword { word: word.to_owned(), opens });

@@ -49,6 +49,13 @@ impl Compliance {
                 return Some(everything(&view.speech.language));
             }
         }
+        // sto p, unsub scribe: nothing but one stop word with a slip of the space bar.
+        if (2..=3).contains(&words.len()) {
+            let joined: String = words.iter().map(|token| token.skeleton.as_str()).collect();
+            if joined.chars().count() >= 4 && self.every_language.contains(&joined) {
+                return Some(everything("en"));
+            }
+        }
         // ST0P, $top, 5top: one run without spaces.
         let inner: Vec<&Token> = trim(tokens);
         if !inner.is_empty() && inner.iter().skip(1).all(|token| token.gap == Gap::Glued) {
@@ -103,6 +110,9 @@ impl Compliance {
                 && (same || stop.chars().count() >= 6)
         };
         if !view.speech.writing.glued && view.speech.first_class.iter().any(|stop| known(&stop)) {
+            return language();
+        }
+        if word == "stp" {
             return language();
         }
         let unsubscribe =

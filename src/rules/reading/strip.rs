@@ -90,6 +90,9 @@ pub(super) struct Stripped {
 /// Fewest words a quoted text has to be taken for one of our messages and not for an emphasised answer.
 const QUOTE_WORDS: usize = 3;
 
+/// Fewest characters of a text of ours that is looked for, should its words be fewer.
+const SHORTEST_OF_OURS: usize = 8;
+
 /// Most words before a quoted text in a reaction.
 const REACTION_WORDS: usize = 7;
 
@@ -115,12 +118,15 @@ impl Strip {
         if all.is_empty() {
             return Stripped { noise: None, tokens: all };
         }
+        // No text of ours is so short, and most answers are.
+        let said = plain(&all);
+        let short = said.chars().count() < SHORTEST_OF_OURS && said.split(' ').count() < QUOTE_WORDS;
         let ours: Vec<String> = ours
             .iter()
+            .filter(|_| !short)
             .map(|text| plain(&tokens(&fold(text))))
-            .filter(|text| text.split(' ').count() >= QUOTE_WORDS || text.chars().count() >= 8)
+            .filter(|text| text.split(' ').count() >= QUOTE_WORDS || text.chars().count() >= SHORTEST_OF_OURS)
             .collect();
-        let said = plain(&all);
         if ours.contains(&said) {
             return Stripped { noise: Some(Noise::Echo), tokens: Vec::new() };
         }

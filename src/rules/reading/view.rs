@@ -118,7 +118,9 @@ impl View<'_> {
                 (g <= from && from < e && (e >= to || g < from || turned(*g, *e)))
                     || (from < g && g < to && e > to)
             });
-            if covered || self.negated(*from) {
+            // Not interested stop texting: the negation belongs to what was said before.
+            let elsewhere = asks.iter().any(|(_, end)| end == from);
+            if covered || (self.negated(*from) && !elsewhere) {
                 guarded = true;
                 continue;
             }
