@@ -2,6 +2,7 @@
 
 pub mod consent;
 pub mod delivery;
+pub mod hours;
 pub mod inbound;
 pub mod machines;
 pub mod merge;
