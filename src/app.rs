@@ -13,6 +13,7 @@ use tracing::info;
 use crate::clock::Clock;
 use crate::config::{BindKind, Carrier, Config, StoreLocation};
 use crate::flow::Flow;
+use crate::flow::campaign::planner::plan_campaigns;
 use crate::flow::inbound::take_in;
 use crate::flow::outbound::{Lane, feed, slice_parts};
 use crate::flow::recovery::Recovered;
@@ -92,6 +93,7 @@ impl Server {
         for carrier in flow.config().carriers.clone() {
             server.start_lane(&carrier, &arrivals);
         }
+        server.feeders.push(tokio::spawn(plan_campaigns(Arc::clone(&server.flow), server.stop.clone())));
         Ok(server)
     }
 

@@ -4,6 +4,7 @@ mod campaign;
 mod check;
 mod decode;
 mod demo;
+mod hours;
 mod live;
 mod look;
 mod paint;
@@ -46,9 +47,9 @@ enum Command {
     /// A carrier to bind to, with handsets that answer
     #[command(after_help = "Example:\n  backchat simulate --config config/simulator.toml")]
     Simulate(simulate::Args),
-    /// Start a survey campaign over a contact file
+    /// Campaigns over a contact file: start a survey at once, or create, plan, start, pause, resume, cancel, progress
     #[command(
-        after_help = "Example:\n  backchat campaign exit-november --survey exit --contacts people.csv --config config/minimal.toml\n\nThe contact file is CSV with a column `number`, and if you have them name, language, country, zone.\nA server that runs on the same database sends it; started twice under one name, an import goes on where it stopped."
+        after_help = "Example:\n  backchat campaign exit-november --survey exit --contacts people.csv --config config/minimal.toml\n\nThe contact file is CSV with a column `number`, and if you have them name, language, country, zone.\n`create`, `plan`, `start`, `pause`, `resume`, `cancel`, `progress` and `list` are there too: `backchat campaign create --help`.\nA server that runs on the same database sends it; started twice under one name, an import goes on where it stopped."
     )]
     Campaign(campaign::Args),
     /// What people answered, newest first
@@ -66,6 +67,11 @@ enum Command {
         after_help = "Examples:\n  echo 'text,language,context\n3 - too expensive,en,exit_1_8' | backchat read\n  backchat read replies.csv --surveys surveys.toml --score\n  backchat read replies.csv --packs my-packs --json\n\nThe CSV has a column `text`, and may have `language` (of the contact; `und`: not known) and `context` (the open\nquestion; `none`: nothing is open). `read` says answer:N, optout, optin, help, ambiguous (ask once) or freetext.\nWith a column `expected`, --score says how much of it was read right, and what was not."
     )]
     Read(read::Args),
+    /// When a person may be written to: country, time zones, windows, and the rule with its source
+    #[command(
+        after_help = "Examples:\n  backchat hours +6281234567890\n  backchat hours +12125550100 --purpose survey --at 2026-12-24T18:30:00Z --json\n\nExit code 0 while it is open, 1 while it is not."
+    )]
+    Hours(hours::Args),
     /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
     #[command(
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
@@ -134,6 +140,7 @@ pub fn run() -> ExitCode {
             Command::Replies(args) => look::replies(args).await,
             Command::Why(args) => look::why(args).await,
             Command::Read(args) => read::run(&args),
+            Command::Hours(args) => hours::run(args).await,
             Command::Decode(args) => decode::run(&args),
         }
     });

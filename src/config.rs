@@ -6,6 +6,7 @@ mod code;
 pub mod contacts;
 mod country;
 mod fields;
+mod hours;
 mod language;
 mod packs;
 mod problem;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 
 pub use carrier::{BindKind, Carrier, DefaultAlphabet, InDoubtPolicy, Numbering, ReceiptIds};
 pub use code::{Code, CodeKeyword, CodeTexts, Opens};
-pub use contacts::{Contact, Contacts, RowProblem, open_contacts, read_contacts};
+pub use contacts::{Contact, Contacts, RowFault, RowProblem, open_contacts, read_contacts};
 pub use language::{ByLanguage, NotALanguage, language_tag};
 pub use packs::{PACK_FILES, Packs, load_packs};
 pub use problem::{Problem, Problems};
@@ -33,6 +34,7 @@ pub use survey::{Survey, SurveyText, load_survey, parse_survey};
 pub use unit::{Rate, Secret};
 
 use crate::message::Sender;
+use crate::rules::hours::Account as AccountHours;
 use crate::rules::reading::Reader;
 use raw::{At, Document, Table, Wrong};
 use toml::de::DeValue;
@@ -54,6 +56,8 @@ pub struct Config {
     pub carriers: Vec<Carrier>,
     /// Codes people answer to.
     pub codes: Vec<Code>,
+    /// What the account decides about permitted hours.
+    pub hours: AccountHours,
     /// Surveys by their key.
     pub surveys: BTreeMap<String, Survey>,
     /// What replies are read by.
@@ -122,6 +126,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let node = table.or("node", integer(0..=LAST_NODE), 0);
     let location = location(&table);
     let packs = packs::read(&table);
+    let hours = hours::read(&table);
     let carrier_tables = table.tables("carrier");
     let code_tables = table.tables("code");
     for (block, tables) in [("carrier", &carrier_tables), ("code", &code_tables)] {
@@ -159,6 +164,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     Some(Config {
         node,
         store: StoreConfig { location: location? },
+        hours,
         carriers: carriers.into_iter().map(|at| at.value).collect(),
         codes: codes.into_iter().map(|read| read.code).collect(),
         surveys: surveys.map(|read| (read.survey.key.clone(), read.survey.clone())).collect(),

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod campaign;
+pub mod hours;
 pub mod inbound;
 pub mod outbound;
 pub mod receipts;
@@ -35,6 +36,8 @@ pub struct Flow {
     pub metrics: Arc<Metrics>,
     /// The door out.
     pub door: Arc<Door>,
+    /// Permitted hours worked out lately.
+    pub hours: hours::Remembered,
     config: RwLock<Arc<Config>>,
     wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -47,6 +50,7 @@ impl Flow {
         Self {
             // The run, not the node, is in an id: a command beside the server makes ids of its own.
             ids: IdSource::new(u16::try_from(store.epoch() & 1023).unwrap_or_default()),
+            hours: hours::Remembered::default(),
             door: Arc::default(),
             store,
             config: RwLock::new(Arc::new(config)),

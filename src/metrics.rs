@@ -83,6 +83,8 @@ pub struct Metrics {
     pub in_doubt: Count,
     /// Messages stopped at the door out.
     pub suppressed: Count,
+    /// Messages that wait for their people's hours, each time they are put off.
+    pub held_by_hours: Count,
     /// Answers that a carrier is too busy.
     pub throttled: Count,
     /// Receipts: delivered.

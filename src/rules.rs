@@ -1,5 +1,6 @@
 //! The decisions: pure functions and machines that read no clock and touch no socket or database.
 
+pub mod campaign;
 pub mod consent;
 pub mod delivery;
 pub mod hours;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 mod accept;
 mod arrivals;
+mod audience;
 mod contexts;
 mod engine;
 mod error;
@@ -31,6 +32,7 @@ pub use arrivals::{
     AnswerRow, ConsentChange, ConsentKind, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow,
     PartsKey, RecentInbound, ReplyContext,
 };
+pub use audience::{Audience, AudienceGroup, AudienceRow, PlanState, PlanStep};
 pub use error::{OpenError, StoreError};
 pub use rows::{
     Acceptance, Campaign, CampaignProgress, CampaignState, Check, ChunkId, EventRow, Interrupted, Invitation,
@@ -168,9 +170,51 @@ impl Store {
         self.done(Write::Campaign(campaign)).await
     }
 
-    /// Sets how a campaign stands; an unknown one is refused.
-    pub async fn set_campaign_state(&self, id: &CampaignId, state: CampaignState) -> Result<(), StoreError> {
-        self.done(Write::CampaignState { id: id.clone(), state }).await
+    /// Sets how a campaign stands; an unknown one is refused. A paused one's queue is held, a running one's goes on, a
+    /// cancelled one's ends with the cause `cancelled`; what is in a lane's hands goes out.
+    pub async fn set_campaign_state(
+        &self,
+        id: &CampaignId,
+        state: CampaignState,
+        at_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.done(Write::CampaignState { id: id.clone(), state, at_ms }).await
+    }
+
+    /// Puts a piece of a campaign's contact file down: all or nothing. [`StoreError::Busy`] when too much waits already.
+    pub async fn put_audience(&self, audience: Audience) -> Result<(), StoreError> {
+        self.done(Write::Audience(audience)).await
+    }
+
+    /// Makes people of an audience messages, and moves the plan on. Refused where the campaign does not run, or where
+    /// this step was made already.
+    pub async fn plan_step(&self, step: PlanStep) -> Result<(), StoreError> {
+        self.done(Write::PlanStep(Box::new(step))).await
+    }
+
+    /// The groups of a campaign's audience.
+    pub async fn audience_groups(&self, campaign: &CampaignId) -> Result<Vec<AudienceGroup>, StoreError> {
+        audience::groups(&self.inner.readers, campaign).await
+    }
+
+    /// The next people of a group, from this place on.
+    pub async fn audience_rows(
+        &self,
+        group: i64,
+        from: i64,
+        limit: usize,
+    ) -> Result<Vec<AudienceRow>, StoreError> {
+        audience::rows(&self.inner.readers, group, from, limit).await
+    }
+
+    /// How far a campaign's plan is.
+    pub async fn plan_state(&self, campaign: &CampaignId) -> Result<PlanState, StoreError> {
+        audience::plan(&self.inner.readers, campaign).await
+    }
+
+    /// Messages of a campaign that are queued or in a lane's hands.
+    pub async fn campaign_queued(&self, campaign: &CampaignId) -> Result<i64, StoreError> {
+        audience::queued(&self.inner.readers, campaign).await
     }
 
     /// Notes opt-outs and opt-ins that did not come with a message.

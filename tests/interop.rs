@@ -358,6 +358,8 @@ impl Gateway {
         let config = format!(
             r#"
 surveys = ["{}"]
+[hours]
+enforce = "never"
 [store]
 sqlite = "backchat.db"
 [[carrier]]

@@ -39,7 +39,7 @@ impl Town {
         let port = carrier.address().port();
         let survey = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/surveys/exit.toml");
         let text = format!(
-            "surveys = [{survey:?}]\n[store]\n{store}\n[[carrier]]\nname = \"town\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+            "surveys = [{survey:?}]\n[hours]\nenforce = \"never\"\n[store]\n{store}\n[[carrier]]\nname = \"town\"\nhost = \"127.0.0.1\"\nport = {port}\n\
              system_id = \"town\"\npassword = \"plain:town\"\nrate = \"400/s\"\nwindow = 20\n\
              [[code]]\nnumber = \"88001\"\ncarrier = \"town\"\nbrand = \"Town\"\nlanguages = [\"en\"]\n"
         );
@@ -73,8 +73,13 @@ impl Town {
     async fn quiet(&self) {
         loop {
             self.carrier.wait_idle().await;
+            let planned = self.flow().campaigns_are_planned().await.expect("the campaigns");
             let depth = self.flow().store.queue_depth("town").await.expect("the queue");
-            if depth.is_empty() && self.flow().metrics.in_window.get() == 0 && self.carrier.is_idle() {
+            if planned
+                && depth.is_empty()
+                && self.flow().metrics.in_window.get() == 0
+                && self.carrier.is_idle()
+            {
                 return;
             }
             tokio::task::yield_now().await;

@@ -113,7 +113,9 @@ zones = {prefix: row for prefix, row in zones.items() if len(of_country[longest(
 states = {}
 for prefix, names in GEOCODE_DATA.items():
     if len(prefix) == 4 and prefix[0] == "1" and longest(country, prefix) == "US":
-        state = STATES.get(names.get("en", "").split(", ")[-1]) or STATES.get(names.get("en", ""))
+        # "New Jersey", or "New York, NY" for a city with a code of its own
+        last = names.get("en", "").split(", ")[-1]
+        state = last if last in STATES.values() else STATES.get(names.get("en", "")) or STATES.get(last)
         if state:
             states[prefix] = state
 

@@ -169,6 +169,10 @@ surveys = ["surveys/exit.toml"]
 [store]
 {place}
 
+# Its handsets never sleep.
+[hours]
+enforce = "never"
+
 [[carrier]]
 name = "demo"
 host = "127.0.0.1"
@@ -244,7 +248,8 @@ async fn watch(flow: &Flow, simulator: &Simulator, hidden: bool) -> bool {
 /// Whether nothing waits to be sent.
 async fn is_empty(flow: &Flow) -> bool {
     let depth = flow.store.queue_depth("demo").await;
-    depth.is_ok_and(|classes| classes.iter().all(|class| class.chunks == 0))
+    let planned = flow.campaigns_are_planned().await.unwrap_or(false);
+    planned && depth.is_ok_and(|classes| classes.iter().all(|class| class.chunks == 0))
 }
 
 fn introduce(folder: &Path, args: &Args, resumed: bool) {

@@ -38,13 +38,24 @@ pub struct Contact {
     pub country: Option<String>,
     /// IANA name of the time zone.
     pub zone: Option<String>,
+    /// Cells of the other columns that were asked for, by the column's name: a JSON object.
+    pub fields: Option<String>,
 }
 
 impl fmt::Debug for Contact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, name: _, number, language, country, zone } = self;
+        let Self { line, name: _, number, language, country, zone, fields: _ } = self;
         write!(f, "Contact({line}: {number:?} {language:?} {country:?} {zone:?})")
     }
+}
+
+/// Why a row can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFault {
+    /// Something in it is wrong.
+    Broken,
+    /// Its number stands in an earlier row.
+    Doubled,
 }
 
 /// A row that can't be used. Numbers are masked in it.
@@ -52,6 +63,8 @@ impl fmt::Debug for Contact {
 pub struct RowProblem {
     /// The file as it was named to us.
     pub file: String,
+    /// Whether it is the row that is wrong, or the person that is in the file already.
+    pub fault: RowFault,
     /// Line, from 1.
     pub line: u64,
     /// Which cell of the row, from 1; 0 for the row as a whole.
@@ -158,9 +171,9 @@ impl<R: Read> Iterator for Contacts<R> {
             }
             self.line = self.line_of_row();
             let line = self.line;
-            return Some(self.contact(line).map_err(|Fault { column, what, hint }| {
+            return Some(self.contact(line).map_err(|Fault { fault, column, what, hint }| {
                 let column = column.map_or(0, |column| self.header.place(column) + 1);
-                RowProblem { file: self.file.clone(), line, column, what, hint }
+                RowProblem { file: self.file.clone(), fault, line, column, what, hint }
             }));
         }
         None
@@ -208,10 +221,12 @@ impl<R: Read> Contacts<R> {
             zone: self.cell(Column::Zone)?.map(|text| zone(&text)).transpose()?,
             country,
             number,
+            fields: None,
         };
         if let Some(first) = self.seen.get(&number) {
             let what = format!("has {number:?}, which line {first} has too");
-            return Err(Fault::of_cell(Column::Number, what, "one row a number; the first counts"));
+            let fault = Fault::of_cell(Column::Number, what, "one row a number; the first counts");
+            return Err(Fault { fault: RowFault::Doubled, ..fault });
         }
         if self.seen.len() < NUMBERS_REMEMBERED {
             self.seen.insert(number, line);
@@ -261,7 +276,7 @@ impl<R: Read> Contacts<R> {
         } else {
             (format!("cannot be read further: {error}"), "rows up to here are read".to_owned())
         };
-        RowProblem { file: self.file.clone(), line, column: 0, what, hint }
+        RowProblem { file: self.file.clone(), fault: RowFault::Broken, line, column: 0, what, hint }
     }
 }
 

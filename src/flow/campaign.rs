@@ -1,19 +1,28 @@
-//! A contact file becomes a campaign: read twice, first to find every broken row, then to accept it batch by batch. What
-//! was accepted is marked in the same commit, so that an import cut short goes on where it stopped.
+//! A campaign from its creation to its end: what it says, to whom, when and how fast; paused, resumed, cancelled; how far
+//! it is. Its people are put down once ([`import`]) and become messages just in time ([`planner`]).
 
+mod import;
+pub mod planner;
+mod voice;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::config::{Code, Config, Contact, Problems, RowProblem, Survey, open_contacts};
-use crate::flow::Flow;
-use crate::flow::accept::{CHUNK_MESSAGES, Draft, Origin};
-use crate::message::{CampaignId, Purpose, Source};
-use crate::rules::merge::merge;
-use crate::store::{Campaign, CampaignProgress, CampaignState, Invitation, InvitationState, StoreError};
+use serde::{Deserialize, Serialize};
 
-/// Contacts accepted in one commit.
-const BATCH: usize = 2 * CHUNK_MESSAGES;
-/// Broken rows listed; a file with more is broken as a whole, and the first ones show how.
-const ROWS_LISTED: usize = 100;
+use crate::config::{InDoubtPolicy, Problems, RowProblem, open_contacts};
+use crate::flow::Flow;
+use crate::message::{CampaignId, Purpose, Sender};
+use crate::rules::campaign::{Ahead, Forecast, Group, forecast};
+use crate::rules::hours::Place;
+use crate::store::{Campaign, CampaignState, Results, StoreError};
+
+pub use import::Imported;
+
+/// A name is a key in the database, in tables and in exports.
+const NAME_CHARS: usize = 64;
+/// The longest text a handset puts together reliably: ten parts.
+const TEXT_CHARS: usize = 1_530;
 
 /// What to do with rows that cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +33,7 @@ pub enum BrokenRows {
     Skip,
 }
 
-/// A campaign to be started.
+/// A survey campaign over a contact file, to be started at once.
 #[derive(Debug, Clone)]
 pub struct Start<'a> {
     /// Its name.
@@ -39,20 +48,83 @@ pub struct Start<'a> {
     pub broken: BrokenRows,
 }
 
-/// What was accepted.
-#[derive(Debug, Clone, Default, serde::Serialize)]
-pub struct Imported {
-    /// Contacts accepted, those of an earlier, interrupted import among them.
-    pub accepted: u64,
-    /// Rows left out.
-    pub refused: u64,
-    /// Of the accepted, those an earlier import had accepted already.
-    pub earlier: u64,
+/// What a campaign says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    /// The question of a survey, by its key.
+    Survey(String),
+    /// A text with merge fields.
+    Text {
+        /// The text before merging.
+        text: String,
+        /// Why it is sent.
+        purpose: Purpose,
+    },
 }
 
-/// Why a campaign did not start.
+/// A campaign to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCampaign {
+    /// Its name.
+    pub id: CampaignId,
+    /// What it says.
+    pub says: Says,
+    /// The code it is sent from; without one the survey's own, else the first of the configuration.
+    pub sender: Option<Sender>,
+    /// Where its contacts come from, in the operator's words.
+    pub contacts: String,
+    /// When and how fast.
+    pub settings: Settings,
+}
+
+/// When a campaign is sent, how fast, and under which policies; kept as JSON with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Not before this, milliseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_ms: Option<i64>,
+    /// Not after this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_ms: Option<i64>,
+    /// Message parts a second; without one as fast as the carrier account goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// The programme it belongs to: STOP with its name stops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub programme: Option<String>,
+    /// What becomes of its messages in doubt: `resend`, `hold` or `never`; without one as the carrier account says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<String>,
+}
+
+impl Settings {
+    /// The settings of a campaign as they were kept.
+    pub fn of(campaign: &Campaign) -> Self {
+        serde_json::from_value(campaign.settings.clone()).unwrap_or_default()
+    }
+
+    /// Its policy for messages in doubt, where it has one of its own.
+    pub fn in_doubt(&self) -> Option<InDoubtPolicy> {
+        match self.in_doubt.as_deref()? {
+            "resend" => Some(InDoubtPolicy::Resend),
+            "hold" => Some(InDoubtPolicy::Hold),
+            "never" => Some(InDoubtPolicy::Never),
+            _ => None,
+        }
+    }
+}
+
+/// Why a campaign was not created, started or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CampaignError {
+    /// A setting is wrong.
+    #[error("`{field}` {what}")]
+    Setting {
+        /// Its name, as in the command and the API.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        what: String,
+    },
     /// The survey is not in the configuration.
     #[error("there is no survey `{0}`; the configuration has {1}")]
     NoSurvey(String, String),
@@ -73,8 +145,14 @@ pub enum CampaignError {
         listed: Vec<RowProblem>,
     },
     /// Another campaign has this name.
-    #[error("campaign `{0}` exists already, with survey `{1}`; give this one another name")]
+    #[error("campaign `{0}` exists already, with {1}; give this one another name")]
     Taken(CampaignId, String),
+    /// There is none of this name.
+    #[error("there is no campaign `{0}`; `backchat campaign list` names them")]
+    Unknown(CampaignId),
+    /// It stands so that this cannot be done.
+    #[error("campaign `{0}` is {1}; {2}")]
+    Stands(CampaignId, &'static str, &'static str),
     /// What the memory says.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,194 +167,373 @@ fn rows_listed(rows: &[RowProblem], broken: u64) -> String {
     lines.join("\n")
 }
 
+/// How far a campaign is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Progress {
+    /// Its name.
+    pub campaign: CampaignId,
+    /// How it stands.
+    pub state: CampaignState,
+    /// People in its contact file, each number once.
+    pub audience: i64,
+    /// Numbers that stood more than once.
+    pub doubled: i64,
+    /// Rows left out.
+    pub refused: i64,
+    /// Of the audience, those who are messages.
+    pub planned: i64,
+    /// Of these, those that are queued or in a lane's hands.
+    pub queued: i64,
+    /// Taken by a carrier.
+    pub sent: i64,
+    /// On the handset.
+    pub delivered: i64,
+    /// Stopped at the door out: consent, hours, cancelled.
+    pub suppressed: i64,
+    /// Refused, expired, undeliverable, given up.
+    pub failed: i64,
+    /// Messages that came back.
+    pub replied: i64,
+    /// When the last is due out, milliseconds since the epoch; none where it is over, held, or not to be seen.
+    pub expected_end_ms: Option<i64>,
+}
+
+/// What a campaign is going to do, place by place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// People who are not messages yet.
+    pub people: u64,
+    /// Of these, those who wait for their hours though the campaign could begin.
+    pub delayed: u64,
+    /// Parts a message of it takes, at most.
+    pub parts: u32,
+    /// The alphabet of its dearest text.
+    pub alphabet: String,
+    /// Message parts a second it is planned with.
+    pub rate: u32,
+    /// When it begins, milliseconds since the epoch.
+    pub begins_ms: i64,
+    /// When the last is due out; none where it does not get through in two weeks.
+    pub ends_ms: Option<i64>,
+    /// Place by place, the largest first.
+    pub places: Vec<PlannedPlace>,
+}
+
+/// One place of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedPlace {
+    /// `FR`, `US.FL`.
+    pub place: String,
+    /// The candidate zones.
+    pub zones: Vec<String>,
+    /// What tells.
+    pub evidence: &'static str,
+    /// People.
+    pub people: u64,
+    /// Of these, waiting for their hours.
+    pub delayed: u64,
+    /// When the first is due out, milliseconds since the epoch.
+    pub first_ms: Option<i64>,
+    /// When the last is.
+    pub last_ms: Option<i64>,
+    /// Those who do not get it in two weeks.
+    pub unsent: u64,
+    /// What would help, where the hours of all zones together are fewer than three a day.
+    pub help: Option<&'static str>,
+}
+
 impl Flow {
-    /// Starts a campaign, or goes on with its interrupted import. When this returns, every contact counted as accepted
-    /// is on disk. `progress` is told how many are.
+    /// Creates a campaign, or finds the same one. It has no people yet and sends nothing.
+    ///
+    /// # Errors
+    /// Every wrong setting by its name; a name that another campaign has.
+    pub async fn create_campaign(&self, new: &NewCampaign) -> Result<Campaign, CampaignError> {
+        check(new)?;
+        let voice = self.voice_of(&new.says, new.sender.as_ref())?;
+        let (survey, text) = match &new.says {
+            Says::Survey(key) => (Some(key.clone()), None),
+            Says::Text { text, .. } => (None, Some(text.clone())),
+        };
+        if let Some(existing) = self.store.campaign(&new.id).await? {
+            if existing.survey == survey && existing.text == text {
+                return Ok(existing);
+            }
+            let other =
+                existing.survey.map_or("a text of its own".to_owned(), |key| format!("survey `{key}`"));
+            return Err(CampaignError::Taken(new.id.clone(), other));
+        }
+        let campaign = Campaign {
+            id: new.id.clone(),
+            lane: voice.lane.clone(),
+            sender: voice.sender.clone(),
+            purpose: voice.purpose,
+            survey,
+            text,
+            contacts: new.contacts.clone(),
+            settings: serde_json::to_value(&new.settings).unwrap_or_default(),
+            state: CampaignState::Planned,
+            created_ms: self.clock.now_ms(),
+            imported_upto: 0,
+            accepted: 0,
+            refused: 0,
+        };
+        self.store.create_campaign(campaign.clone()).await?;
+        Ok(campaign)
+    }
+
+    /// Creates a survey campaign, imports its people and starts it, or goes on with its interrupted import. When this
+    /// returns, everybody counted as accepted is on disk. `progress` is told how many are.
     ///
     /// # Errors
     /// What is wrong with the file, the name or the memory; a wrong file imports nothing.
     pub async fn start_campaign(
         &self,
         start: &Start<'_>,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<Imported, CampaignError> {
-        let config = self.config();
-        let survey = config.surveys.get(start.survey).ok_or_else(|| {
-            let known = config.surveys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-            CampaignError::NoSurvey(start.survey.to_owned(), known)
-        })?;
-        let code = code_of(&config, survey).ok_or_else(|| CampaignError::NoCode(survey.key.clone()))?;
-        let limit = start.limit.unwrap_or(u64::MAX);
-        check_rows(start, limit)?;
-        let done = self.open_campaign(start, survey, code).await?;
-        let mut imported = Imported {
-            accepted: done.accepted.cast_unsigned(),
-            refused: done.refused.cast_unsigned(),
-            earlier: done.accepted.cast_unsigned(),
+        let new = NewCampaign {
+            id: start.id.clone(),
+            says: Says::Survey(start.survey.to_owned()),
+            sender: None,
+            contacts: start.contacts.display().to_string(),
+            settings: Settings::default(),
         };
-        let mut batch: Vec<Contact> = Vec::with_capacity(BATCH);
-        for row in open_contacts(&start.contacts)? {
-            let line = match &row {
-                Ok(contact) => contact.line,
-                Err(problem) => problem.line,
-            };
-            if line <= done.imported_upto.cast_unsigned() {
-                continue;
-            }
-            if imported.accepted + batch.len() as u64 >= limit {
-                break;
-            }
-            match row {
-                Ok(contact) => batch.push(contact),
-                Err(_) => imported.refused += 1,
-            }
-            if batch.len() == BATCH {
-                self.import(&start.id, survey, code, &mut batch, &mut imported).await?;
-                progress(imported.accepted);
-            }
+        self.voice_of(&new.says, None)?;
+        import::check_rows(&start.contacts, start.limit, start.broken)?;
+        let campaign = self.create_campaign(&new).await?;
+        let contacts = open_contacts(&start.contacts)?;
+        let imported = self.import(&campaign, contacts, start.limit, progress).await?;
+        if campaign.state == CampaignState::Planned {
+            self.store.set_campaign_state(&campaign.id, CampaignState::Running, self.clock.now_ms()).await?;
         }
-        if !batch.is_empty() {
-            self.import(&start.id, survey, code, &mut batch, &mut imported).await?;
-        }
-        progress(imported.accepted);
         Ok(imported)
     }
 
-    async fn open_campaign(
-        &self,
-        start: &Start<'_>,
-        survey: &Survey,
-        code: &Code,
-    ) -> Result<CampaignProgress, CampaignError> {
-        if let Some(existing) = self.store.campaign(&start.id).await? {
-            if existing.survey.as_deref() != Some(&survey.key) {
-                let other = existing.survey.unwrap_or_default();
-                return Err(CampaignError::Taken(start.id.clone(), other));
-            }
-            return Ok(progress_of(&existing));
-        }
-        let campaign = Campaign {
-            id: start.id.clone(),
-            lane: code.carrier.clone(),
-            sender: code.number.clone(),
-            purpose: Purpose::Survey,
-            survey: Some(survey.key.clone()),
-            text: None,
-            contacts: start.contacts.display().to_string(),
-            settings: serde_json::Value::Null,
-            state: CampaignState::Running,
-            created_ms: self.clock.now_ms(),
-            imported_upto: 0,
-            accepted: 0,
-            refused: 0,
-        };
-        let progress = progress_of(&campaign);
-        self.store.create_campaign(campaign).await?;
-        Ok(progress)
-    }
-
-    async fn import(
+    /// Reads a campaign's contact file into its audience, or goes on where an earlier import was cut short.
+    ///
+    /// # Errors
+    /// What is wrong with the file or the memory; with [`BrokenRows::Refuse`] a wrong file imports nothing.
+    pub async fn import_contacts(
         &self,
         id: &CampaignId,
-        survey: &Survey,
-        code: &Code,
-        batch: &mut Vec<Contact>,
-        imported: &mut Imported,
-    ) -> Result<(), CampaignError> {
-        let upto = batch.last().map_or(0, |contact| contact.line);
-        let contacts = std::mem::take(batch);
-        let drafts = contacts.iter().map(|contact| draft(id, survey, code, contact)).collect();
-        let mut acceptance = self.acceptance(drafts);
-        acceptance.invitations = contacts
-            .into_iter()
-            .zip(&acceptance.messages)
-            .map(|(contact, message)| Invitation {
-                campaign: id.clone(),
-                number: contact.number,
-                sender: code.number.clone(),
-                message: message.id,
-                survey: survey.key.clone(),
-                question: survey.question.key.clone(),
-                state: InvitationState::Open,
-                asked: 1,
-                language: message.language.clone(),
-                name: contact.name,
-                opened_ms: message.accepted_ms,
-                closed_ms: None,
-            })
-            .collect();
-        imported.accepted += acceptance.messages.len() as u64;
-        acceptance.progress = Some(CampaignProgress {
-            id: id.clone(),
-            imported_upto: upto.cast_signed(),
-            accepted: imported.accepted.cast_signed(),
-            refused: imported.refused.cast_signed(),
-        });
-        let lanes: Vec<String> = acceptance.chunks.iter().map(|chunk| chunk.lane.clone()).collect();
-        let messages = acceptance.messages.len();
-        self.store.accept(acceptance).await?;
-        self.accepted(messages, &lanes);
-        Ok(())
+        file: &std::path::Path,
+        broken: BrokenRows,
+        progress: impl FnMut(u64),
+    ) -> Result<Imported, CampaignError> {
+        let campaign = self.known(id).await?;
+        import::check_rows(file, None, broken)?;
+        self.import(&campaign, open_contacts(file)?, None, progress).await
     }
-}
 
-/// The code a survey is sent from: the one it names, else the first that speaks its language.
-fn code_of<'a>(config: &'a Config, survey: &Survey) -> Option<&'a Code> {
-    match &survey.sender {
-        Some(sender) => config.code(sender),
-        None => config.codes.first(),
-    }
-}
-
-fn progress_of(campaign: &Campaign) -> CampaignProgress {
-    CampaignProgress {
-        id: campaign.id.clone(),
-        imported_upto: campaign.imported_upto,
-        accepted: campaign.accepted,
-        refused: campaign.refused,
-    }
-}
-
-/// A contact's question.
-fn draft(id: &CampaignId, survey: &Survey, code: &Code, contact: &Contact) -> Draft {
-    let language = survey.language(contact.language.as_deref());
-    let body = merge(&survey.text(contact.language.as_deref()).ask, |field| match field {
-        "name" => contact.name.as_deref(),
-        "brand" => Some(code.brand.as_str()),
-        _ => None,
-    });
-    Draft {
-        lane: code.carrier.clone(),
-        purpose: Purpose::Survey,
-        campaign: Some(id.clone()),
-        sender: code.number.clone(),
-        to: contact.number,
-        body,
-        language: Some(language.to_owned()),
-        source: Source::Campaign,
-        expires_ms: None,
-        zone: contact.zone.clone(),
-        origin: Origin::default(),
-    }
-}
-
-/// Every row is looked at before one is imported.
-fn check_rows(start: &Start<'_>, limit: u64) -> Result<(), CampaignError> {
-    let (mut rows, mut broken, mut listed) = (0, 0, Vec::new());
-    for row in open_contacts(&start.contacts)? {
-        if rows - broken >= limit {
-            break;
-        }
-        rows += 1;
-        if let Err(problem) = row {
-            broken += 1;
-            if listed.len() < ROWS_LISTED {
-                listed.push(problem);
+    /// Starts or resumes a campaign.
+    ///
+    /// # Errors
+    /// It is unknown, or over.
+    pub async fn run_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
+        match self.known(id).await?.state {
+            CampaignState::Cancelled => {
+                Err(CampaignError::Stands(id.clone(), "cancelled", "that is for good; create another one"))
             }
+            CampaignState::Done => Err(CampaignError::Stands(
+                id.clone(),
+                "done",
+                "everybody of its contact file has been dealt with",
+            )),
+            _ => self.turn_campaign(id, CampaignState::Running).await,
         }
     }
-    if broken > 0 && start.broken == BrokenRows::Refuse {
-        return Err(CampaignError::Rows { rows, broken, listed });
+
+    /// Holds a campaign: nothing more of it is made a message or sent, but what is in a lane's hands.
+    ///
+    /// # Errors
+    /// It is unknown, or over.
+    pub async fn pause_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
+        match self.known(id).await?.state {
+            CampaignState::Cancelled => {
+                Err(CampaignError::Stands(id.clone(), "cancelled", "nothing of it is sent"))
+            }
+            _ => self.turn_campaign(id, CampaignState::Paused).await,
+        }
+    }
+
+    /// Ends a campaign for good: what is queued of it ends with the cause `cancelled`.
+    ///
+    /// # Errors
+    /// It is unknown.
+    pub async fn cancel_campaign(&self, id: &CampaignId) -> Result<(), CampaignError> {
+        self.known(id).await?;
+        self.turn_campaign(id, CampaignState::Cancelled).await
+    }
+
+    /// How far a campaign is.
+    ///
+    /// # Errors
+    /// It is unknown, or the memory's words.
+    pub async fn campaign_progress(&self, id: &CampaignId) -> Result<Progress, CampaignError> {
+        let campaign = self.known(id).await?;
+        let groups = self.store.audience_groups(id).await?;
+        let plan = self.store.plan_state(id).await?;
+        let results = self.store.results(id).await?;
+        let planned = groups.iter().map(|group| group.planned).sum();
+        let queued = self.store.campaign_queued(id).await?;
+        let running = matches!(campaign.state, CampaignState::Running);
+        let expected_end_ms = if running { self.plan_of(&campaign).await?.ends_ms } else { None };
+        Ok(Progress {
+            campaign: id.clone(),
+            state: campaign.state,
+            audience: groups.iter().map(|group| group.total).sum(),
+            doubled: plan.doubled,
+            refused: campaign.refused,
+            planned,
+            queued,
+            sent: results.sends,
+            delivered: counted(&results, &["delivered"]),
+            suppressed: results.suppressed,
+            failed: counted(&results, &["undeliverable", "expired", "rejected", "gave_up"]),
+            replied: results.replies.values().sum(),
+            expected_end_ms,
+        })
+    }
+
+    /// What a campaign is going to do from now on.
+    ///
+    /// # Errors
+    /// It is unknown, or the memory's words.
+    pub async fn campaign_plan(&self, id: &CampaignId) -> Result<Plan, CampaignError> {
+        let campaign = self.known(id).await?;
+        self.plan_of(&campaign).await
+    }
+
+    async fn plan_of(&self, campaign: &Campaign) -> Result<Plan, CampaignError> {
+        let settings = Settings::of(campaign);
+        let now_ms = self.clock.now_ms();
+        let begins_ms = now_ms.max(settings.starts_ms.unwrap_or(now_ms));
+        let (groups, places) = self.groups_of(campaign, begins_ms).await?;
+        let voice = self.voice_of_campaign(campaign)?;
+        let (parts, alphabet) = voice.dearest();
+        let rate = self.rate_of(campaign, &settings);
+        let ahead = forecast(&groups, begins_ms, settings.ends_ms, parts, rate);
+        Ok(plan(
+            groups,
+            places,
+            ahead,
+            Plan {
+                people: 0,
+                delayed: 0,
+                parts,
+                alphabet,
+                rate,
+                begins_ms,
+                ends_ms: None,
+                places: Vec::new(),
+            },
+        ))
+    }
+
+    /// The groups of a campaign as the rules look at them, with their places.
+    async fn groups_of(
+        &self,
+        campaign: &Campaign,
+        now_ms: i64,
+    ) -> Result<(Vec<Group>, Vec<Place>), CampaignError> {
+        let rows = self.store.audience_groups(&campaign.id).await?;
+        let (mut groups, mut places) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        for row in rows {
+            let place = planner::place_of(&row)?;
+            let left = u64::try_from(row.total - row.planned).unwrap_or_default();
+            groups.push(Group { left, windows: self.windows(&place, campaign.purpose, now_ms) });
+            places.push(place);
+        }
+        Ok((groups, places))
+    }
+
+    /// Parts a second a campaign goes at: its own rate, where the carrier account is not slower.
+    fn rate_of(&self, campaign: &Campaign, settings: &Settings) -> u32 {
+        let config = self.config();
+        let lane = config.carriers.iter().find(|carrier| carrier.name == campaign.lane);
+        let lane = lane.map_or(1, |carrier| carrier.rate.parts_per_second().get());
+        settings.rate.map_or(lane, |rate| rate.min(lane))
+    }
+
+    async fn turn_campaign(&self, id: &CampaignId, state: CampaignState) -> Result<(), CampaignError> {
+        Ok(self.store.set_campaign_state(id, state, self.clock.now_ms()).await?)
+    }
+
+    async fn known(&self, id: &CampaignId) -> Result<Campaign, CampaignError> {
+        self.store.campaign(id).await?.ok_or_else(|| CampaignError::Unknown(id.clone()))
+    }
+}
+
+fn counted(results: &Results, states: &[&str]) -> i64 {
+    results
+        .states
+        .iter()
+        .filter(|count| states.contains(&count.state.as_str()))
+        .map(|count| count.count)
+        .sum()
+}
+
+fn plan(groups: Vec<Group>, places: Vec<Place>, ahead: Forecast, mut plan: Plan) -> Plan {
+    let mut by_place: BTreeMap<(u64, Place), Ahead> = BTreeMap::new();
+    for ((group, place), ahead) in
+        groups.iter().zip(places).zip(&ahead.groups).filter(|((group, _), _)| group.left > 0)
+    {
+        plan.people += group.left;
+        plan.delayed += ahead.delayed;
+        by_place.insert((u64::MAX - group.left, place), *ahead);
+    }
+    plan.ends_ms = ahead.ends_ms;
+    plan.places = by_place
+        .into_iter()
+        .map(|((rest, place), ahead)| PlannedPlace {
+            place: place.name(),
+            zones: place.zones().map(ToOwned::to_owned).collect(),
+            evidence: place.evidence.words(),
+            people: u64::MAX - rest,
+            delayed: ahead.delayed,
+            first_ms: ahead.first_ms,
+            last_ms: ahead.last_ms,
+            unsent: ahead.unsent,
+            help: ahead.narrow.then_some(
+                "fewer than three hours a day are open in all its zones: a column `zone` in the contact file, or area_codes = \"trust\", would help",
+            ),
+        })
+        .collect();
+    plan
+}
+
+/// Every setting that can be wrong by itself.
+fn check(new: &NewCampaign) -> Result<(), CampaignError> {
+    let wrong = |field, what: &str| Err(CampaignError::Setting { field, what: what.to_owned() });
+    let name = &new.id.0;
+    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        return wrong("name", "is empty or too long; 1 to 64 characters, like exit-november");
+    }
+    if let Says::Text { text, purpose } = &new.says {
+        if text.trim().is_empty() {
+            return wrong("text", "is empty; write what the person is to read");
+        }
+        if text.chars().count() > TEXT_CHARS {
+            return wrong("text", "has more than 1,530 characters, ten parts; make it shorter");
+        }
+        if !matches!(purpose, Purpose::Promotional | Purpose::Transactional) {
+            return wrong("purpose", "is none of promotional and transactional");
+        }
+    }
+    let Settings { starts_ms, ends_ms, rate, in_doubt, .. } = &new.settings;
+    if let (Some(starts_ms), Some(ends_ms)) = (starts_ms, ends_ms)
+        && starts_ms >= ends_ms
+    {
+        return wrong("ends", "is not after `starts`");
+    }
+    if *rate == Some(0) {
+        return wrong(
+            "rate",
+            "is 0; write parts a second, like 50, or leave it out for as fast as the carrier goes",
+        );
+    }
+    if in_doubt.is_some() && new.settings.in_doubt().is_none() {
+        return wrong("in_doubt", "is none of resend, hold and never");
     }
     Ok(())
 }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::address::Address;
+use protocol::octets::COctets;
 use protocol::pdu::Sm;
 use protocol::text::{Parts, Reference, Unsendable, split};
+use protocol::time::Time;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -103,7 +105,11 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             return;
         }
         match flow.store.lease_chunk(&lane.name, flow.clock.now_ms(), lease_ms()).await {
-            Ok(Some(chunk)) => send_chunk(&flow, &lane, chunk, &stop).await,
+            Ok(Some(chunk)) => {
+                if let Some(chunk) = within_hours(&flow, &lane, chunk, &stop).await {
+                    send_chunk(&flow, &lane, chunk, &stop).await;
+                }
+            }
             Ok(None) => {
                 tokio::select! {
                     () = wake.notified() => {}
@@ -145,6 +151,25 @@ async fn pause(stop: &CancellationToken) {
     }
 }
 
+/// A leased chunk as far as its people may be written to now; what has to wait is in chunks of its own then.
+async fn within_hours(
+    flow: &Flow,
+    lane: &Lane,
+    chunk: LeasedChunk,
+    stop: &CancellationToken,
+) -> Option<LeasedChunk> {
+    while !stop.is_cancelled() {
+        match flow.within_hours(chunk.clone()).await {
+            Ok(chunk) => return chunk,
+            Err(error) => {
+                warn!(lane = %lane.name, "what waits for its hours cannot be put off, nothing is sent: {error}");
+                pause(stop).await;
+            }
+        }
+    }
+    None
+}
+
 /// Sends a chunk, slice by slice. Asked to stop, it puts the rest into a new chunk for the next start.
 async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &CancellationToken) {
     let mut upto = chunk.sent_upto;
@@ -158,7 +183,10 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
     let mut prepared: VecDeque<Prepared> = rest.map(|message| prepare(message, carrier)).collect();
     lane.open().begin(chunk.id, prepared.len());
     while !prepared.is_empty() {
-        if !room(lane, stop).await {
+        let room_came = room(lane, stop).await;
+        // Night has come over a slow chunk: its rest is judged again when it is leased again.
+        let night = chunk.closes_ms.is_some_and(|closes_ms| closes_ms <= flow.clock.now_ms());
+        if !room_came || night {
             let unsent = prepared.iter().map(|one| Direct::unsent(chunk.id, &one.message, chunk.attempt));
             let _ = lane.direct.send(unsent.collect());
             return;
@@ -209,6 +237,7 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
                 ));
                 continue;
             }
+            let validity = validity(now_ms, one.message.expires_ms, chunk.closes_ms);
             let parts = match one.parts {
                 Ok(parts) => parts,
                 Err(error) => {
@@ -221,11 +250,11 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
             let missing = parts.into_iter().zip(0_i64..).filter(|(_, part)| !done.contains(part));
             let before = submissions.len();
             submissions.extend(missing.map(|(sm, part)| Submission {
+                sm: Sm { validity_period: validity.clone(), ..sm },
                 tag: PartTag { message: id, attempt: chunk.attempt, part },
                 number: one.message.to,
                 scopes: Arc::clone(&one.scopes),
                 pass: Arc::clone(&pass),
-                sm,
             }));
             let parts = submissions.len() - before;
             if parts == 0 {
@@ -274,6 +303,15 @@ fn take_slice(prepared: &mut VecDeque<Prepared>, parts: usize) -> Vec<Prepared> 
         slice.extend(prepared.pop_front());
     }
     slice
+}
+
+/// How long the carrier may try: until the message's time or its people's hours end, whichever comes first.
+fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i64>) -> COctets {
+    let Some(until_ms) = [expires_ms, closes_ms].into_iter().flatten().min() else {
+        return COctets::default();
+    };
+    let seconds = u32::try_from((until_ms - now_ms) / 1_000).unwrap_or_default();
+    Time::after_s(seconds.max(1)).to_string().as_str().into()
 }
 
 /// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is.

@@ -58,7 +58,12 @@ pub enum AreaCodes {
 impl Default for Account {
     /// Nine to eight, kept, and area codes taken for what they are.
     fn default() -> Self {
-        Self { enforce: Enforce::Always, from_minute: 9 * 60, to_minute: 20 * 60, area_codes: AreaCodes::Hint }
+        Self {
+            enforce: Enforce::Always,
+            from_minute: 9 * 60,
+            to_minute: 20 * 60,
+            area_codes: AreaCodes::Hint,
+        }
     }
 }
 
@@ -150,7 +155,13 @@ impl Hours {
 }
 
 /// May a message of this purpose go to this number now?
-pub fn allowed(now_ms: i64, number: Msisdn, zone: Option<&str>, purpose: Purpose, account: &Account) -> Verdict {
+pub fn allowed(
+    now_ms: i64,
+    number: Msisdn,
+    zone: Option<&str>,
+    purpose: Purpose,
+    account: &Account,
+) -> Verdict {
     let hours = Hours::shipped();
     let place = hours.place(number, zone, account.area_codes);
     hours.windows(now_ms, &place, purpose, account).verdict(now_ms)

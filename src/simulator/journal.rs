@@ -42,6 +42,9 @@ pub enum Line {
         sar: Option<(u16, u8, u8)>,
         /// short_message or message_payload, hexadecimal.
         octets: String,
+        /// How long it may be tried, where the sender says so.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        validity_period: String,
     },
     /// A handset has the message whose last part is this submit.
     Heard {

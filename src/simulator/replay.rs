@@ -67,6 +67,7 @@ impl Carrier {
                 udhi,
                 sar,
                 octets,
+                validity_period: _,
             } => {
                 self.link = self.link.max(link + 1);
                 let Some(account) = self.accounts.named(&account) else { return };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::audience;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
@@ -24,9 +25,11 @@ static MESSAGES: Sql = Sql::new(
 );
 static CHUNKS: Sql = Sql::new(
     "insert into chunk (id, lane, class, campaign, not_before_ms, state, attempt, sent_upto, size, members) \
-     select id, lane, class, campaign, not_before_ms, 'waiting', attempt, 0, size, members \
+     select id, lane, class, campaign, not_before_ms + case when exists ( \
+             select 1 from campaign held where held.id = r.campaign and held.state in ('paused', 'cancelled')) \
+         then held_ms else 0 end, 'waiting', attempt, 0, size, members \
      from {rows id bigint, lane text, class bigint, campaign text, not_before_ms bigint, attempt bigint, \
-         size bigint, members text, carries_on bigint, epoch bigint} \
+         size bigint, members text, carries_on bigint, epoch bigint, held_ms bigint} \
      where carries_on is null or exists ( \
          select 1 from chunk before \
          where before.id = r.carries_on and before.state = 'leased' and before.epoch = r.epoch) \
@@ -82,6 +85,8 @@ struct ChunkParam<'a> {
     members: &'a [MessageId],
     carries_on: Option<i64>,
     epoch: i64,
+    /// Added to its time where its campaign is held.
+    held_ms: i64,
 }
 
 /// Puts acceptances down, all together.
@@ -121,6 +126,7 @@ pub(super) async fn chunks(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<(), 
             members: &chunk.members,
             carries_on: chunk.carries_on.map(|chunk| chunk.0),
             epoch,
+            held_ms: audience::HELD_MS,
         })
         .collect();
     tx.change_all(&CHUNKS, &chunks).await?;
@@ -181,8 +187,15 @@ pub(super) async fn campaign_state(
     tx: &mut Tx<'_>,
     id: &CampaignId,
     state: CampaignState,
+    at_ms: i64,
 ) -> Result<Result<Answer, StoreError>, StoreError> {
     let changed = tx.change(&CAMPAIGN_STATE, &serde_json::json!({ "id": id, "state": state })).await?;
+    match state {
+        CampaignState::Paused => audience::hold(tx, id).await?,
+        CampaignState::Running => audience::release(tx, id).await?,
+        CampaignState::Cancelled => audience::cancel(tx, id, at_ms).await?,
+        CampaignState::Planned | CampaignState::Done => {}
+    }
     Ok(if changed == 1 {
         Ok(Answer::Done)
     } else {

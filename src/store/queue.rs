@@ -145,6 +145,7 @@ async fn with_members(tx: &mut Tx<'_>, columns: ChunkColumns) -> Result<LeasedCh
         attempt: columns.attempt,
         sent_upto: columns.sent_upto,
         lease_until_ms: columns.lease_until_ms,
+        closes_ms: None,
     })
 }
 

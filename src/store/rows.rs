@@ -65,6 +65,9 @@ pub struct LeasedChunk {
     pub sent_upto: usize,
     /// When another owner may take it, milliseconds since the epoch; each slice marked moves it on.
     pub lease_until_ms: i64,
+    /// When the hours of its people end: nothing of it is begun after. None where no hours bind, and as the memory gives
+    /// it, which knows nothing of hours.
+    pub closes_ms: Option<i64>,
     /// All its messages, in sending order.
     pub members: Vec<Outbound>,
 }

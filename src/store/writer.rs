@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::arrivals::{ConsentChange, InboundCommit, PartRow};
+use super::audience::{self, Audience, PlanStep};
 use super::engine::{Connection, Engine, Tx};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::locator::Generations;
@@ -44,7 +45,9 @@ const IDLE: Duration = Duration::from_millis(500);
 pub(super) enum Write {
     Accept(Acceptance),
     Campaign(Campaign),
-    CampaignState { id: CampaignId, state: CampaignState },
+    CampaignState { id: CampaignId, state: CampaignState, at_ms: i64 },
+    Audience(Audience),
+    PlanStep(Box<PlanStep>),
     Consent(Vec<ConsentChange>),
     Inbound(Vec<InboundCommit>),
     Part(PartRow),
@@ -112,7 +115,12 @@ enum Room {
 impl Write {
     fn room(&self) -> Room {
         match self {
-            Self::Accept(_) | Self::Campaign(_) | Self::Inbound(_) | Self::Part(_) => Room::Intake,
+            Self::Accept(_)
+            | Self::Audience(_)
+            | Self::PlanStep(_)
+            | Self::Campaign(_)
+            | Self::Inbound(_)
+            | Self::Part(_) => Room::Intake,
             _ => Room::Results,
         }
     }
@@ -121,6 +129,8 @@ impl Write {
         let accepted = |acceptance: &Acceptance| acceptance.messages.len() + acceptance.chunks.len();
         match self {
             Self::Accept(acceptance) => accepted(acceptance),
+            Self::Audience(audience) => audience.rows.len(),
+            Self::PlanStep(step) => accepted(&step.acceptance),
             Self::Inbound(commits) => commits.iter().map(|commit| 1 + accepted(&commit.accept)).sum(),
             Self::Record(record) => record.outcomes.len() + record.retry.len(),
             Self::Receipts(receipts) => receipts.len(),
@@ -429,9 +439,11 @@ async fn apply(
     for (index, write) in indexed() {
         match write {
             Write::Campaign(campaign) => answers[index] = accept::campaign(tx, campaign).await?,
-            Write::CampaignState { id, state } => {
-                answers[index] = accept::campaign_state(tx, id, *state).await?
+            Write::CampaignState { id, state, at_ms } => {
+                answers[index] = accept::campaign_state(tx, id, *state, *at_ms).await?
             }
+            Write::Audience(audience) => audience::put(tx, audience).await?,
+            Write::PlanStep(step) => answers[index] = audience::step(tx, step).await?,
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
             _ => {}
         }

@@ -329,7 +329,7 @@ async fn a_campaign_is_kept_and_its_progress_never_moves_back(place: Place) {
     };
     store.accept(progress(500)).await.unwrap();
     store.accept(progress(250)).await.unwrap();
-    store.set_campaign_state(&campaign(), CampaignState::Running).await.unwrap();
+    store.set_campaign_state(&campaign(), CampaignState::Running, NOW).await.unwrap();
     let kept = store.campaigns().await.unwrap();
     let told: Vec<_> =
         kept.iter().map(|one| (one.state, one.imported_upto, one.accepted, one.refused)).collect();
@@ -340,7 +340,7 @@ async fn a_campaign_is_kept_and_its_progress_never_moves_back(place: Place) {
         500,
         "made again: no change"
     );
-    let unknown = store.set_campaign_state(&CampaignId("none".to_owned()), CampaignState::Done).await;
+    let unknown = store.set_campaign_state(&CampaignId("none".to_owned()), CampaignState::Done, NOW).await;
     assert!(matches!(unknown, Err(StoreError::Refused(_))), "{unknown:?}");
     assert_eq!(store.campaign(&CampaignId("none".to_owned())).await, Ok(None));
 }

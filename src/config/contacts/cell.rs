@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::tz::TimeZone;
 
+use super::RowFault;
 use super::header::Column;
 use crate::config::country::{calling_code, meant};
 use crate::config::language::language_tag;
@@ -15,6 +16,7 @@ const NAME_SIGNS: usize = 60;
 
 /// What is wrong with a row, before it has its place.
 pub(super) struct Fault {
+    pub(super) fault: RowFault,
     pub(super) column: Option<Column>,
     pub(super) what: String,
     pub(super) hint: String,
@@ -22,11 +24,16 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn of_row(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { column: None, what: what.into(), hint: hint.into() }
+        Self { fault: RowFault::Broken, column: None, what: what.into(), hint: hint.into() }
     }
 
     pub(super) fn of_cell(column: Column, what: impl fmt::Display, hint: impl Into<String>) -> Self {
-        Self { column: Some(column), what: format!("`{}` {what}", column.name()), hint: hint.into() }
+        Self {
+            fault: RowFault::Broken,
+            column: Some(column),
+            what: format!("`{}` {what}", column.name()),
+            hint: hint.into(),
+        }
     }
 }
 

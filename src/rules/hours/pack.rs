@@ -117,9 +117,9 @@ impl Pack {
         let mut rows = BTreeMap::new();
         for (country, value) in table {
             let regions = value.as_table().cloned().unwrap_or_default();
-            let regions = regions.into_iter().filter(|(name, value)| {
-                value.is_table() && !NOT_REGIONS.contains(&name.as_str())
-            });
+            let regions = regions
+                .into_iter()
+                .filter(|(name, value)| value.is_table() && !NOT_REGIONS.contains(&name.as_str()));
             for (region, value) in regions {
                 rows.extend(value.try_into().ok().map(|row: Row| (format!("{country}.{region}"), row)));
             }

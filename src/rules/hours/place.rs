@@ -150,7 +150,8 @@ impl Zones {
 
     #[cfg(test)]
     pub(super) fn every_zone(&self) -> impl Iterator<Item = &'static str> {
-        let by_prefix = self.by_prefix.iter().filter_map(|(_, row)| row.split_once(' ')).map(|(_, zones)| zones);
+        let by_prefix =
+            self.by_prefix.iter().filter_map(|(_, row)| row.split_once(' ')).map(|(_, zones)| zones);
         self.of_country.iter().map(|(_, zones)| *zones).chain(by_prefix).flat_map(|zones| zones.split('&'))
     }
 }

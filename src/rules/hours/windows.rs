@@ -57,7 +57,9 @@ impl Windows {
             }
             Some(span) => Verdict::Shut { opens_ms: span.from_ms, rule: self.shut_by(now_ms) },
             None if self.alone.is_empty() => Verdict::Never { rule: "no time zone is known".to_owned() },
-            None => Verdict::Never { rule: format!("no hour is open in every zone; now {}", self.shut_by(now_ms)) },
+            None => Verdict::Never {
+                rule: format!("no hour is open in every zone; now {}", self.shut_by(now_ms)),
+            },
         }
     }
 
@@ -92,7 +94,9 @@ pub(super) fn windows(
         let Ok(tz) = TimeZone::get(zone) else { continue };
         let Some(days) = dates(from_ms, &tz) else { continue };
         for (name, row) in rows {
-            let minutes = |date: Date| if open_day(place, row, holidays, date) { row.minutes(weekday(date)) } else { Vec::new() };
+            let minutes = |date: Date| {
+                if open_day(place, row, holidays, date) { row.minutes(weekday(date)) } else { Vec::new() }
+            };
             let spans = spans(&days, &tz, minutes);
             all = Some(meet(all, &spans));
             alone.push((format!("{name} in {zone}"), spans));
@@ -133,7 +137,9 @@ fn spans(days: &[Date], tz: &TimeZone, minutes: impl Fn(Date) -> Vec<(u16, u16)>
     let mut spans: Vec<Span> = Vec::new();
     for date in days {
         for (from, to) in minutes(*date) {
-            let (Some(from_ms), Some(to_ms)) = (moment(*date, from, tz), moment(*date, to, tz)) else { continue };
+            let (Some(from_ms), Some(to_ms)) = (moment(*date, from, tz), moment(*date, to, tz)) else {
+                continue;
+            };
             match spans.last_mut().filter(|last| last.to_ms >= from_ms) {
                 Some(last) => last.to_ms = last.to_ms.max(to_ms),
                 None if from_ms < to_ms => spans.push(Span { from_ms, to_ms }),

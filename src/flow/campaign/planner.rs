@@ -1,0 +1,189 @@
+//! Just in time: a running campaign's people become messages some seconds ahead of its rate, in the order in which their
+//! evenings come. So a pause, an edit, an opt-out and the hours cost nothing, and a backlog of millions is rows nobody
+//! looks at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{CampaignError, Settings};
+use crate::flow::Flow;
+use crate::flow::accept::CHUNK_MESSAGES;
+use crate::flow::outbound::part_count;
+use crate::message::Outbound;
+use crate::rules::campaign::{Turn, chunk_messages, takes_ms, turn};
+use crate::rules::hours::Place;
+use crate::store::{
+    Acceptance, AudienceGroup, Campaign, CampaignState, Invitation, InvitationState, PlanStep, StoreError,
+};
+
+/// So far ahead of their turn people become messages.
+const AHEAD_MS: i64 = 30_000;
+/// And no more of one campaign than this wait in the queue at once, however fast the carrier.
+const MOST_QUEUED: i64 = 20_000;
+/// How often campaigns are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Every so many looks, what came back to a cancelled campaign's queue is ended too.
+const SWEEP_EVERY: u64 = 40;
+
+/// Plans every running campaign until asked to stop.
+pub async fn plan_campaigns(flow: Arc<Flow>, stop: CancellationToken) {
+    let mut looks = 0_u64;
+    while !stop.is_cancelled() {
+        let campaigns = flow.store.campaigns().await.unwrap_or_else(|error| {
+            warn!("campaigns cannot be read: {error}");
+            Vec::new()
+        });
+        for campaign in campaigns {
+            let done = match campaign.state {
+                CampaignState::Running => flow.top_up(&campaign).await,
+                CampaignState::Cancelled if looks.is_multiple_of(SWEEP_EVERY) => flow.sweep(&campaign).await,
+                _ => Ok(()),
+            };
+            if let Err(error) = done {
+                warn!(campaign = %campaign.id, "cannot be planned further: {error}");
+            }
+        }
+        looks += 1;
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Where the people of a group are.
+///
+/// # Errors
+/// The row is damaged.
+pub(super) fn place_of(group: &AudienceGroup) -> Result<Place, StoreError> {
+    serde_json::from_str(&group.place)
+        .map_err(|_| StoreError::Corrupt(format!("the place of audience group {} cannot be read", group.id)))
+}
+
+impl Flow {
+    /// Makes as many of a campaign's people messages as are due soon.
+    ///
+    /// # Errors
+    /// What the memory says; what was planned until then stays.
+    pub async fn top_up(&self, campaign: &Campaign) -> Result<(), CampaignError> {
+        let settings = Settings::of(campaign);
+        let now_ms = self.clock.now_ms();
+        let mut rows = self.store.audience_groups(&campaign.id).await?;
+        let (mut groups, places) = self.groups_of(campaign, now_ms).await?;
+        let rate = self.rate_of(campaign, &settings);
+        let room = takes_room(rate) - self.store.campaign_queued(&campaign.id).await?;
+        let (mut room, horizon_ms) = (room, now_ms + AHEAD_MS);
+        let next_ms = self.store.plan_state(&campaign.id).await?.next_ms;
+        let mut at_ms =
+            [Some(now_ms), Some(next_ms), settings.starts_ms].into_iter().flatten().max().unwrap_or(now_ms);
+        let voice = self.voice_of_campaign(campaign)?;
+        let (parts, _) = voice.dearest();
+        while at_ms < horizon_ms && room > 0 {
+            if settings.ends_ms.is_some_and(|ends_ms| at_ms >= ends_ms) {
+                return self.turn_campaign(&campaign.id, CampaignState::Done).await;
+            }
+            let index = match turn(&groups, at_ms) {
+                Turn::Group { index, .. } => index,
+                Turn::At(opens_ms) => {
+                    at_ms = opens_ms;
+                    continue;
+                }
+                Turn::Done => return self.turn_campaign(&campaign.id, CampaignState::Done).await,
+                // They become messages all the same, so that each ends in a state that says why.
+                Turn::Never => match groups.iter().position(|group| group.left > 0) {
+                    Some(index) => index,
+                    None => return Ok(()),
+                },
+            };
+            let group = &mut rows[index];
+            let most = chunk_messages(rate, parts, CHUNK_MESSAGES);
+            let people = self.store.audience_rows(group.id, group.planned, most).await?;
+            if people.is_empty() {
+                return Err(
+                    StoreError::Corrupt(format!("audience group {} has too few rows", group.id)).into()
+                );
+            }
+            let drafts =
+                people.iter().map(|row| voice.draft(campaign, row, &places[index], settings.ends_ms));
+            let mut acceptance = self.acceptance(drafts.collect());
+            let parts: usize = acceptance.messages.iter().map(part_count).sum();
+            let takes = takes_ms(parts as u64, 1, rate);
+            acceptance.chunks.iter_mut().for_each(|chunk| chunk.not_before_ms = at_ms);
+            if let Some(survey) = voice.survey() {
+                acceptance.invitations = invitations(campaign, survey, &people, &acceptance);
+            }
+            let (messages, upto) = (acceptance.messages.len(), group.planned + people.len() as i64);
+            at_ms = if settings.rate.is_some() { at_ms + takes } else { at_ms };
+            let step = PlanStep {
+                campaign: campaign.id.clone(),
+                group: group.id,
+                from: group.planned,
+                upto,
+                next_ms: at_ms,
+                acceptance,
+            };
+            match self.store.plan_step(step).await {
+                Ok(()) => {}
+                // It was paused or cancelled meanwhile, or another node was faster.
+                Err(StoreError::Refused(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+            self.accepted(messages, std::slice::from_ref(&voice.lane));
+            group.planned = upto;
+            groups[index].left = groups[index].left.saturating_sub(messages as u64);
+            room -= messages as i64;
+        }
+        Ok(())
+    }
+
+    /// Whether nobody of any running campaign still waits to become a message.
+    ///
+    /// # Errors
+    /// What the memory says.
+    pub async fn campaigns_are_planned(&self) -> Result<bool, StoreError> {
+        let campaigns = self.store.campaigns().await?;
+        Ok(campaigns.iter().all(|campaign| campaign.state != CampaignState::Running))
+    }
+
+    /// Ends what came back into the queue of a cancelled campaign: a message that was in a lane's hands.
+    async fn sweep(&self, campaign: &Campaign) -> Result<(), CampaignError> {
+        if self.store.campaign_queued(&campaign.id).await? > 0 {
+            self.turn_campaign(&campaign.id, CampaignState::Cancelled).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Messages of a campaign that may wait at this rate.
+fn takes_room(parts_a_second: u32) -> i64 {
+    let ahead = i64::from(parts_a_second) * AHEAD_MS / 1_000;
+    // Two chunks at least, so that one is ready while the other is sent.
+    ahead.clamp(2 * CHUNK_MESSAGES as i64, MOST_QUEUED)
+}
+
+fn invitations(
+    campaign: &Campaign,
+    survey: &crate::config::Survey,
+    people: &[crate::store::AudienceRow],
+    acceptance: &Acceptance,
+) -> Vec<Invitation> {
+    let invitation = |(row, message): (&crate::store::AudienceRow, &Outbound)| Invitation {
+        campaign: campaign.id.clone(),
+        number: row.number,
+        sender: message.sender.clone(),
+        message: message.id,
+        survey: survey.key.clone(),
+        question: survey.question.key.clone(),
+        state: InvitationState::Open,
+        asked: 1,
+        language: message.language.clone(),
+        name: row.name.clone(),
+        opened_ms: message.accepted_ms,
+        closed_ms: None,
+    };
+    people.iter().zip(&acceptance.messages).map(invitation).collect()
+}
