@@ -46,7 +46,7 @@ const MOST_HEX_OCTETS: u64 = 32 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// JSON lines with `hex`, plain hex, or a capture (pcap, pcapng); standard input when left out
+    /// JSON lines with `hex`, plain hex, or a capture (pcap, pcapng); standard input when left out or `-`
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// JSON lines out, one for each PDU; JSON lines in are always answered so
@@ -73,8 +73,9 @@ const MOST_CARRIERS: usize = 256;
 const MOST_HEAD_OCTETS: usize = 64 << 10;
 
 pub(crate) fn run(args: &Args) -> Done {
-    let name = args.file.as_ref().map_or("standard input".to_owned(), |file| file.display().to_string());
-    let input: Box<dyn Read> = match &args.file {
+    let file = args.file.as_ref().filter(|file| file.as_os_str() != "-");
+    let name = file.map_or("standard input".to_owned(), |file| file.display().to_string());
+    let input: Box<dyn Read> = match file {
         Some(file) => {
             Box::new(File::open(file).map_err(|error| Failure::unreachable(format!("{name}: {error}")))?)
         }

@@ -90,15 +90,26 @@ impl Fields for Sm {
         w.cstring(Field::ServiceType, limit::SERVICE_TYPE, &self.service_type);
         w.address(&SOURCE, limit::ADDRESS, &self.source);
         w.address(&DEST, limit::ADDRESS, &self.dest);
-        w.u8(Field::EsmClass, self.esm_class);
-        w.u8(Field::ProtocolId, self.protocol_id);
-        w.u8(Field::PriorityFlag, self.priority_flag);
+        w.octets(
+            [Field::EsmClass, Field::ProtocolId, Field::PriorityFlag],
+            [self.esm_class, self.protocol_id, self.priority_flag],
+        );
         w.cstring(Field::ScheduleDeliveryTime, limit::TIME, &self.schedule_delivery_time);
         w.cstring(Field::ValidityPeriod, limit::TIME, &self.validity_period);
-        w.u8(Field::RegisteredDelivery, self.registered_delivery);
-        w.u8(Field::ReplaceIfPresentFlag, self.replace_if_present_flag);
-        w.u8(Field::DataCoding, self.data_coding);
-        w.u8(Field::SmDefaultMsgId, self.sm_default_msg_id);
+        w.octets(
+            [
+                Field::RegisteredDelivery,
+                Field::ReplaceIfPresentFlag,
+                Field::DataCoding,
+                Field::SmDefaultMsgId,
+            ],
+            [
+                self.registered_delivery,
+                self.replace_if_present_flag,
+                self.data_coding,
+                self.sm_default_msg_id,
+            ],
+        );
         w.message(&self.short_message, &self.tlvs);
     }
 

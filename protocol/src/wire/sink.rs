@@ -15,6 +15,14 @@ pub(crate) trait Sink<'a> {
 
     fn u32(&mut self, field: Field, value: u32);
 
+    /// Fields of one octet each that follow one another.
+    #[inline]
+    fn octets<const N: usize>(&mut self, fields: [Field; N], values: [u8; N]) {
+        for (field, value) in fields.into_iter().zip(values) {
+            self.u8(field, value);
+        }
+    }
+
     /// A string of at most `limit` octets with its NUL.
     fn cstring(&mut self, field: Field, limit: usize, value: &'a COctets);
 
@@ -27,8 +35,7 @@ pub(crate) trait Sink<'a> {
     }
 
     fn address(&mut self, party: &Party, limit: usize, value: &'a Address) {
-        self.u8(party.ton, value.ton);
-        self.u8(party.npi, value.npi);
+        self.octets([party.ton, party.npi], [value.ton, value.npi]);
         self.cstring(party.addr, limit, &value.addr);
     }
 
@@ -97,6 +104,11 @@ impl<'a> Sink<'a> for Length {
     }
 
     #[inline]
+    fn octets<const N: usize>(&mut self, _: [Field; N], _: [u8; N]) {
+        self.0 += N;
+    }
+
+    #[inline]
     fn cstring(&mut self, _: Field, _: usize, value: &'a COctets) {
         self.0 += value.len() + 1;
     }
@@ -136,10 +148,16 @@ impl Writer<'_> {
         }
     }
 
+    #[inline]
+    fn skip(&mut self, octets: usize) {
+        self.rest = std::mem::take(&mut self.rest).get_mut(octets..).unwrap_or_default();
+    }
+
+    #[inline]
     fn tlv(&mut self, tag: Tag, value: &[u8]) {
         let size = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        self.put(&tag.0.to_be_bytes());
-        self.put(&size.to_be_bytes());
+        let ([t1, t2], [s1, s2]) = (tag.0.to_be_bytes(), size.to_be_bytes());
+        self.put(&[t1, t2, s1, s2]);
         self.put(value.get(..usize::from(size)).unwrap_or(value));
     }
 }
@@ -156,9 +174,15 @@ impl<'a> Sink<'a> for Writer<'_> {
     }
 
     #[inline]
+    fn octets<const N: usize>(&mut self, _: [Field; N], values: [u8; N]) {
+        self.put(&values);
+    }
+
+    #[inline]
     fn cstring(&mut self, _: Field, _: usize, value: &'a COctets) {
+        // What is to be filled holds NULs: its own is there.
         self.put(value);
-        self.put(&[0]);
+        self.skip(1);
     }
 
     #[inline]
@@ -202,9 +226,12 @@ pub(crate) fn encode(pdu: &Pdu, out: &mut BytesMut) {
     let length = HEADER_OCTETS + encoded_len(&pdu.body);
     out.resize(start + length, 0);
     let mut writer = Writer { rest: out.get_mut(start..).unwrap_or_default() };
-    writer.put(&u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes());
-    writer.put(&pdu.command_id().0.to_be_bytes());
-    writer.put(&pdu.status.0.to_be_bytes());
-    writer.put(&pdu.sequence.to_be_bytes());
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    let mut header = [0; HEADER_OCTETS];
+    let words = [length, pdu.command_id().0, pdu.status.0, pdu.sequence];
+    for (octets, word) in header.chunks_exact_mut(4).zip(words) {
+        octets.copy_from_slice(&word.to_be_bytes());
+    }
+    writer.put(&header);
     pdu.body.write(&mut writer);
 }
