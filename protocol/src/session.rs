@@ -322,9 +322,11 @@ impl<T> Session<T> {
         self.events.pop_front()
     }
 
-    /// Whether more should be read from the connection: not while the peer has too much unanswered.
+    /// Whether more should be read from the connection: not while the peer has too much unanswered, nor from a client
+    /// that goes on before it knows whether its bind is granted.
     pub fn wants_read(&self) -> bool {
-        !self.is_closed() && !self.is_stalled() && self.answers.len() < ANSWERS_MOST_OCTETS
+        let unknown = self.settings.role == Role::Smsc && !self.held.is_empty();
+        !self.is_closed() && !self.is_stalled() && !unknown && self.answers.len() < ANSWERS_MOST_OCTETS
     }
 
     /// Requests that may be made now; 0 unless bound.
