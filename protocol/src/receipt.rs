@@ -289,7 +289,8 @@ impl Receipt {
 
 fn from_fields(fields: &Fields<'_>, kind: Kind, recognised: Recognised, habits: &Habits) -> Receipt {
     let octets = |value: Option<&[u8]>| value.filter(|value| !value.is_empty()).map(COctets::from);
-    let (state, state_origin) = match fields.stat {
+    let stat = octets(fields.stat);
+    let (state, state_origin) = match stat.as_deref() {
         None => (MessageState::Unknown, None),
         Some(word) => {
             let own = habits.words.iter().find(|(own, _)| own.eq_ignore_ascii_case(word));
@@ -309,7 +310,7 @@ fn from_fields(fields: &Fields<'_>, kind: Kind, recognised: Recognised, habits: 
         id,
         state,
         message_state: None,
-        stat: octets(fields.stat),
+        stat,
         sub: number(fields.sub),
         dlvrd: number(fields.dlvrd),
         submit_date: octets(fields.submit_date).map(Date::read),

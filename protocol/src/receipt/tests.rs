@@ -100,6 +100,14 @@ fn a_peers_own_words_come_first() {
 }
 
 #[test]
+fn a_state_word_ends_at_a_nul_for_the_peers_words_too() {
+    let sm = deliver(0x04, "id:42 stat:GONE\0\0x err:000");
+    let habits = Habits { words: vec![("GONE".into(), MessageState::Delivered)], ..Habits::default() };
+    let receipt = parse_with(&sm, &habits).unwrap();
+    assert_eq!((receipt.stat.as_deref(), receipt.state), (Some(&b"GONE"[..]), MessageState::Delivered));
+}
+
+#[test]
 fn ids_of_zeros_match_nothing() {
     assert!(!parse(&deliver(0x04, "id:0 stat:DELIVRD err:000")).unwrap().is_matchable());
     assert!(!parse(&deliver(0x04, "stat:DELIVRD err:000")).unwrap().is_matchable());
