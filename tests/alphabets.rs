@@ -151,6 +151,8 @@ async fn a_carrier_of_npm_smpp_reads_each_of_our_alphabets_and_is_read_by_us() {
     let closed = next(&mut driver).await;
     assert!(matches!(closed, Event::Closed { reason: CloseReason::Unbound }), "{closed:?}");
     assert!(timeout(PATIENCE, driver.event()).await.expect("an end in time").is_none());
+    // The socket goes with it.
+    drop(driver);
     carrier.next("closed");
     assert_eq!(shown(&carrier, &messages), messages.iter().map(|message| &*message.text).collect::<Vec<_>>());
     for wrong in ["refused", "nacked", "unknown", "error"] {

@@ -290,8 +290,9 @@ async fn rusmppc_binds_to_our_carrier_sends_in_three_alphabets_takes_receipts_an
         sent(1, "Ñame è più. ".repeat(24), Alphabet::Gsm7, 3),
         sent(2, "Ça va, São João?", Alphabet::Latin1, 1),
         sent(3, "Où êtes-vous allés cet été, cher François ? ".repeat(5), Alphabet::Latin1, 2),
-        sent(4, "Почему вы уходите? 👋", Alphabet::Ucs2, 1),
-        sent(5, "Почему вы уходите? 👋 ".repeat(5), Alphabet::Ucs2, 2),
+        // It writes no emoji; it reads one in the long reply.
+        sent(4, "Почему вы уходите?", Alphabet::Ucs2, 1),
+        sent(5, "Почему вы уходите? ".repeat(6), Alphabet::Ucs2, 2),
     ];
     let stream = TcpStream::connect(carrier.address()).await.expect("a connection");
     let (client, events) = ConnectionBuilder::new().response_timeout(PATIENCE).connected(stream);
