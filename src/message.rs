@@ -41,6 +41,8 @@ pub struct Outbound {
     pub purpose: Purpose,
     /// The campaign it belongs to, if any.
     pub campaign: Option<CampaignId>,
+    /// The programme it belongs to, if any: what a person can stop by itself.
+    pub programme: Option<String>,
     /// The sender the handset shows.
     pub sender: Sender,
     /// The handset.
@@ -78,6 +80,7 @@ impl std::fmt::Debug for Outbound {
             .field("lane", &self.lane)
             .field("purpose", &self.purpose)
             .field("campaign", &self.campaign)
+            .field("programme", &self.programme)
             .field("sender", &self.sender)
             .field("to", &self.to)
             .field("body_chars", &self.body.chars().count())

@@ -17,6 +17,8 @@ pub struct Draft {
     pub purpose: Purpose,
     /// The campaign it belongs to.
     pub campaign: Option<CampaignId>,
+    /// The programme it belongs to, one of its code's: what a person can stop by itself.
+    pub programme: Option<String>,
     /// What the handset shows.
     pub sender: Sender,
     /// The handset.
@@ -74,6 +76,7 @@ impl Flow {
                 lane: draft.lane,
                 purpose: draft.purpose,
                 campaign: draft.campaign,
+                programme: draft.programme,
                 sender: draft.sender,
                 to: draft.to,
                 body: draft.body,

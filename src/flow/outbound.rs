@@ -316,7 +316,7 @@ fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i64>) -> COc
 
 /// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is.
 fn prepare(message: Outbound, carrier: Option<&Carrier>) -> Prepared {
-    let scopes = blocking_scopes(message.purpose, &message.sender, None).into();
+    let scopes = blocking_scopes(message.purpose, &message.sender, message.programme.as_deref()).into();
     let envelope = Sm {
         source: source(&message.sender, carrier),
         dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },

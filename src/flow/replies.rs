@@ -205,6 +205,7 @@ impl Flow {
                 lane: code.carrier.clone(),
                 purpose: say.purpose(),
                 campaign: context.open.first().map(|open| open.campaign.clone()),
+                programme: None,
                 sender: incoming.code.clone(),
                 to: incoming.number,
                 body,

@@ -26,6 +26,22 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 7] = [
+        Self::OneTimeCode,
+        Self::Transactional,
+        Self::Reply,
+        Self::Confirmation,
+        Self::Help,
+        Self::Survey,
+        Self::Promotional,
+    ];
+
+    /// The purpose of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
     /// How urgent it is.
     pub fn class(self) -> Class {
         match self {
@@ -79,7 +95,7 @@ impl Class {
     }
 }
 
-/// How far an opt-out reaches.
+/// How far an opt-out or an opt-in reaches.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Everything of ours.
@@ -88,34 +104,56 @@ pub enum Scope {
     Sender(String),
     /// One programme, by its name.
     Programme(String),
+    /// What is sent there for one purpose.
+    Only(Box<Scope>, Purpose),
+}
+
+impl Scope {
+    /// The same place, for one purpose.
+    pub fn only(self, purpose: Purpose) -> Self {
+        match self {
+            Self::Only(place, _) => Self::Only(place, purpose),
+            place => Self::Only(Box::new(place), purpose),
+        }
+    }
 }
 
 impl fmt::Display for Scope {
-    /// The form kept in the database: `all`, `sender:88001`, `programme:promo`.
+    /// The form kept in the database: `all`, `sender:88001`, `programme:promo`, `all/promotional`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everything => f.write_str("all"),
             Self::Sender(sender) => write!(f, "sender:{sender}"),
             Self::Programme(name) => write!(f, "programme:{name}"),
+            Self::Only(place, purpose) => write!(f, "{place}/{}", purpose.name()),
         }
     }
 }
 
 /// A text that is no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no scope; write all, sender:88001 or programme:promo")]
+#[error("`{0}` is no scope; write all, sender:88001 or programme:promo, and for one purpose all/promotional")]
 pub struct NotAScope(String);
 
 impl FromStr for Scope {
     type Err = NotAScope;
 
     fn from_str(text: &str) -> Result<Self, NotAScope> {
-        match text.split_once(':') {
-            None if text == "all" => Ok(Self::Everything),
-            Some(("sender", sender)) => Ok(Self::Sender(sender.to_owned())),
-            Some(("programme", name)) => Ok(Self::Programme(name.to_owned())),
-            _ => Err(NotAScope(text.to_owned())),
-        }
+        let wrong = || NotAScope(text.to_owned());
+        let (place, purpose) = match text.rsplit_once('/') {
+            Some((place, purpose)) => (place, Some(Purpose::named(purpose).ok_or_else(wrong)?)),
+            None => (text, None),
+        };
+        let place = match place.split_once(':') {
+            None if place == "all" => Self::Everything,
+            Some(("sender", sender)) if !sender.is_empty() => Self::Sender(sender.to_owned()),
+            Some(("programme", name)) if !name.is_empty() => Self::Programme(name.to_owned()),
+            _ => return Err(wrong()),
+        };
+        Ok(match purpose {
+            Some(purpose) => place.only(purpose),
+            None => place,
+        })
     }
 }
 
@@ -125,10 +163,16 @@ mod tests {
 
     #[test]
     fn a_scope_reads_back_as_written() {
-        for scope in [Scope::Everything, Scope::Sender("88001".into()), Scope::Programme("promo".into())] {
-            assert_eq!(scope.to_string().parse(), Ok(scope));
+        for place in [Scope::Everything, Scope::Sender("88001".into()), Scope::Programme("promo".into())] {
+            assert_eq!(place.to_string().parse(), Ok(place.clone()));
+            for purpose in Purpose::ALL {
+                let only = place.clone().only(purpose);
+                assert_eq!(only.to_string().parse(), Ok(only));
+            }
         }
-        assert!("everyone".parse::<Scope>().is_err());
+        for wrong in ["everyone", "all/anything", "sender:", "programme:/promotional", "all/survey/survey"] {
+            assert!(wrong.parse::<Scope>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What one message from a person does: the reading, and every effect it has, decided together and saved together.
 
 use crate::message::{CampaignId, Purpose, Scope, Sender};
-use crate::rules::consent::scope_of_stop;
+use crate::rules::consent::{ended_by_start, scope_of_stop};
 use crate::rules::reading::{Context, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
 
 /// A carrier sends again what it believes unanswered, within minutes. The same words as the person's last message are
@@ -157,7 +157,7 @@ pub fn decide(
     let answer_in = decision.reading.language_hint.clone().or(language);
     match &decision.reading.verdict {
         Verdict::OptOut { scope_word } => {
-            let scope = scope_of_stop(scope_word.as_deref(), facts.code, facts.programmes);
+            let scope = scope_of_stop(text, scope_word.as_deref(), facts.code, facts.programmes);
             let already = known.opted_out.contains(&scope);
             decision.answer = decision.reading.kept_answer.filter(|_| known.open.is_some());
             decision.invitation = known.open.is_some().then_some(Invitation::OptedOut);
@@ -165,12 +165,7 @@ pub fn decide(
             decision.say = (!already).then_some((Say::Stopped, answer_in));
         }
         Verdict::OptIn => {
-            decision.opt_in = known
-                .opted_out
-                .iter()
-                .filter(|scope| matches!(scope, Scope::Sender(sender) if *sender == facts.code.0))
-                .cloned()
-                .collect();
+            decision.opt_in = ended_by_start(text, facts.code, facts.programmes, &known.opted_out);
             decision.say = Some((Say::Started, answer_in));
         }
         Verdict::Help => decision.say = Some((Say::Help, answer_in)),

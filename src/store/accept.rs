@@ -15,12 +15,12 @@ use crate::message::{CampaignId, MessageId, Outbound};
 
 static MESSAGES: Sql = Sql::new(
     "insert into message (id, lane, purpose, campaign, sender, recipient, body, language, source, accepted_ms, \
-         expires_ms, zone, account, reference, registered_delivery, relay) \
+         expires_ms, zone, account, reference, registered_delivery, relay, programme) \
      select id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
-         account, reference, registered_delivery, relay \
+         account, reference, registered_delivery, relay, programme \
      from {rows id bigint, lane text, purpose text, campaign text, sender text, \"to\" bigint, body text, \
          language text, source text, accepted_ms bigint, expires_ms bigint, zone text, account text, \
-         reference text, registered_delivery bigint, relay text} \
+         reference text, registered_delivery bigint, relay text, programme text} \
      where true on conflict do nothing",
 );
 static CHUNKS: Sql = Sql::new(

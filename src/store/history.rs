@@ -14,9 +14,9 @@ use crate::message::{MessageId, Msisdn, Outbound};
 
 static MESSAGE: Sql = Sql::new(
     "select {row id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
-         account, reference, registered_delivery, relay, state, cause} \
+         account, reference, registered_delivery, relay, programme, state, cause} \
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, m.source, \
-         m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay, s.state, \
+         m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay, m.programme, s.state, \
          s.cause \
          from message m join v_message_state s on s.message = m.id where m.id = {int message}) x",
 );

@@ -53,9 +53,9 @@ pub(super) static DEPTH: Sql = Sql::new(
 );
 static MEMBERS: Sql = Sql::new(
     "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
-         account, reference, registered_delivery, relay} \
+         account, reference, registered_delivery, relay, programme} \
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, \
-         m.source, m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay \
+         m.source, m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay, m.programme \
          from {ids} join message m on m.id = r.id) x",
 );
 static MARK: Sql = Sql::new(

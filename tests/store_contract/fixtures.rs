@@ -113,6 +113,7 @@ pub fn message(n: i64) -> Outbound {
         lane: LANE.to_owned(),
         purpose: Purpose::Survey,
         campaign: Some(campaign()),
+        programme: None,
         sender: Sender(CODE.to_owned()),
         to: number(n),
         body: format!("Why did you leave, {n}? \u{1f914} \"1\" price, '2' \\ coverage"),

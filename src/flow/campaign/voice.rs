@@ -114,6 +114,7 @@ impl Voice {
             lane: self.lane.clone(),
             purpose: self.purpose,
             campaign: Some(campaign.id.clone()),
+            programme: None,
             sender: self.sender.clone(),
             to: row.number,
             body,

@@ -17,6 +17,7 @@ create table message (
     lane text not null,
     purpose text not null,
     campaign text,
+    programme text,
     sender text not null,
     recipient bigint not null,
     body text not null,
