@@ -12,16 +12,16 @@ use tracing::info;
 
 use crate::clock::Clock;
 use crate::config::{BindKind, Carrier, Config, StoreLocation};
-use crate::flow::Flow;
 use crate::flow::campaign::planner::plan_campaigns;
 use crate::flow::inbound::take_in;
 use crate::flow::outbound::{Lane, feed, slice_parts};
 use crate::flow::recovery::Recovered;
 use crate::flow::settle::settle;
+use crate::flow::{self, Flow};
 use crate::metrics::Metrics;
 use crate::smpp::client::{BindSettings, Sinks, bind};
 use crate::smpp::pace::Pace;
-use crate::store::{Access, Location, OpenError, Options, Store, StoreError};
+use crate::store::{Access, Location, OpenError, Options, Store, StoreError, SubjectKey};
 
 /// Slices a bind holds in advance of its window: one being sent, one ready.
 const SLICES_HELD: usize = 2;
@@ -46,7 +46,8 @@ pub async fn open_store(config: &Config, clock: &Clock, access: Access) -> Resul
         StoreLocation::Sqlite(path) => Location::Sqlite(path.clone()),
         StoreLocation::Postgres(url) => Location::Postgres(url.reveal().to_owned()),
     };
-    Store::open(&location, Options { now_ms: clock.now_ms(), node: config.node, access }).await
+    let subjects = config.store.erasure_key.as_ref().map(|key| SubjectKey::new(key.reveal()));
+    Store::open(&location, Options { now_ms: clock.now_ms(), node: config.node, access, subjects }).await
 }
 
 /// A running server.
@@ -79,12 +80,14 @@ impl Server {
         }
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
+        let seen = flow.store.consent_head().await?.seq;
+        let watch = tokio::spawn(flow::consent::watch(Arc::clone(&flow), seen, stop.clone()));
         let inbound = tokio::spawn(take_in(Arc::clone(&flow), arrived));
         let mut server = Self {
             lanes: Vec::new(),
             recovered,
             stop,
-            feeders: Vec::new(),
+            feeders: vec![watch],
             binds: Vec::new(),
             settlers: Vec::new(),
             inbound,

@@ -2,11 +2,14 @@
 
 mod campaign;
 mod check;
+mod consent;
 mod decode;
 mod demo;
+mod erase;
 mod hours;
 mod live;
 mod look;
+mod optout;
 mod paint;
 mod read;
 mod report;
@@ -72,6 +75,15 @@ enum Command {
         after_help = "Examples:\n  backchat hours +6281234567890\n  backchat hours +12125550100 --purpose survey --at 2026-12-24T18:30:00Z --json\n\nExit code 0 while it is open, 1 while it is not."
     )]
     Hours(hours::Args),
+    /// Who may not be written to: one by one, and suppression lists
+    Optout(optout::Args),
+    /// Who may be written to, and the proof of it: evidence packs, the chain of changes, lists of opt-ins
+    Consent(consent::Args),
+    /// Erase one number's data everywhere; its opt-outs stay in force under a keyed hash
+    #[command(
+        after_help = "Example:\n  backchat erase +447700900123 --reason \"asked by letter of 1 March, case 4711\"\n\nIt needs `erasure_key` in [store]. Lists that were read in are files of yours: take the number out of them too."
+    )]
+    Erase(erase::Args),
     /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
     #[command(
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
@@ -141,6 +153,9 @@ pub fn run() -> ExitCode {
             Command::Why(args) => look::why(args).await,
             Command::Read(args) => read::run(&args),
             Command::Hours(args) => hours::run(args).await,
+            Command::Optout(args) => optout::run(args).await,
+            Command::Consent(args) => consent::run(args).await,
+            Command::Erase(args) => erase::run(args).await,
             Command::Decode(args) => decode::run(&args),
         }
     });

@@ -3,11 +3,13 @@
 mod carrier;
 mod checks;
 mod code;
+mod consent;
 pub mod contacts;
 mod country;
 mod fields;
 mod hours;
 mod language;
+pub mod lists;
 mod packs;
 mod problem;
 mod raw;
@@ -22,9 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use carrier::{BindKind, Carrier, DefaultAlphabet, InDoubtPolicy, Numbering, ReceiptIds};
-pub use code::{Code, CodeKeyword, CodeTexts, Opens};
+pub use code::{Code, CodeKeyword, CodeTexts, DoubleOptIn, Opens, OptIn};
+pub use consent::{AfterStop, CodeConsent, ConsentRule};
 pub use contacts::{Contact, Contacts, RowFault, RowProblem, open_contacts, read_contacts};
 pub use language::{ByLanguage, NotALanguage, language_tag};
+pub use lists::{List, ListedNumber, instant_of, open_list, read_list};
 pub use packs::{PACK_FILES, Packs, load_packs};
 pub use problem::{Problem, Problems};
 pub use simulator::{
@@ -86,6 +90,8 @@ impl Config {
 pub struct StoreConfig {
     /// Which database.
     pub location: StoreLocation,
+    /// The key under which the opt-outs of erased numbers are kept. None: no number can be erased.
+    pub erasure_key: Option<Secret>,
 }
 
 /// Which database.
@@ -124,9 +130,14 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let root = document.parse();
     let table = Table::root(document, &root);
     let node = table.or("node", integer(0..=LAST_NODE), 0);
-    let location = location(&table);
     let packs = packs::read(&table);
     let hours = hours::read(&table);
+    let store = table.table("store");
+    let location = location(document, store.as_ref());
+    let erasure_key = store
+        .as_ref()
+        .and_then(|store| store.get("erasure_key", secret(&document.path(""))))
+        .map(|at| at.value);
     let carrier_tables = table.tables("carrier");
     let code_tables = table.tables("code");
     for (block, tables) in [("carrier", &carrier_tables), ("code", &code_tables)] {
@@ -163,7 +174,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let surveys = surveys.iter().filter_map(|file| file.read.as_ref());
     Some(Config {
         node,
-        store: StoreConfig { location: location? },
+        store: StoreConfig { location: location?, erasure_key },
         hours,
         carriers: carriers.into_iter().map(|at| at.value).collect(),
         codes: codes.into_iter().map(|read| read.code).collect(),
@@ -195,9 +206,8 @@ fn survey_file(config: &Document, written: &At<&str>) -> Option<SurveyFile> {
     }
 }
 
-fn location(table: &Table<'_>) -> Option<StoreLocation> {
-    let document = table.document();
-    let Some(store) = table.table("store") else {
+fn location(document: &Document, store: Option<&Table<'_>>) -> Option<StoreLocation> {
+    let Some(store) = store else {
         return Some(StoreLocation::Sqlite(document.path(USUAL_FILE)));
     };
     let sqlite = store.get("sqlite", text);
@@ -326,7 +336,7 @@ mod tests {
     fn the_full_configuration_leaves_nothing_to_a_default() {
         let document = Document::open(Path::new("config/full.toml")).unwrap();
         let _ = read(&document, &mut Vec::new());
-        assert_eq!(document.absent(), ["store.postgres"]);
+        assert_eq!(document.absent(), ["store.erasure_key", "store.postgres"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod campaign;
+pub mod consent;
 pub mod hours;
 pub mod inbound;
 pub mod outbound;

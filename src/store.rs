@@ -10,8 +10,10 @@ use std::sync::Arc;
 mod accept;
 mod arrivals;
 mod audience;
+mod consent;
 mod contexts;
 mod engine;
+mod erase;
 mod error;
 mod history;
 mod inbound;
@@ -29,10 +31,15 @@ mod views;
 mod writer;
 
 pub use arrivals::{
-    AnswerRow, ConsentChange, ConsentKind, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow,
-    PartsKey, RecentInbound, ReplyContext,
+    AnswerRow, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow, PartsKey, RecentInbound,
+    ReplyContext,
 };
 pub use audience::{Audience, AudienceGroup, AudienceRow, PlanState, PlanStep};
+pub use consent::{
+    Asks, Channel, ConsentChange, ConsentKind, ConsentPack, Evidence, Fault, Head, ListProgress, ListRow,
+    OptedOut, Pending, Proof, Standing, SubjectKey, Verified,
+};
+pub use erase::Erased;
 pub use error::{OpenError, StoreError};
 pub use rows::{
     Acceptance, Campaign, CampaignProgress, CampaignState, Check, ChunkId, EventRow, Interrupted, Invitation,
@@ -102,6 +109,8 @@ pub struct Options {
     pub node: u16,
     /// What for.
     pub access: Access,
+    /// The key under which the opt-outs of erased numbers are known.
+    pub subjects: Option<SubjectKey>,
 }
 
 /// The memory. Cheap to clone; all clones share one writer.
@@ -115,6 +124,7 @@ struct Inner {
     readers: Readers,
     writer: Option<(Queue, tokio::sync::Mutex<Option<tokio::task::JoinHandle<()>>>)>,
     epoch: i64,
+    subjects: Option<SubjectKey>,
 }
 
 impl Store {
@@ -124,11 +134,17 @@ impl Store {
             Access::Serve | Access::Beside => {
                 let (engine, opened) = open::serve(location, &options).await?;
                 let readers = engine.readers();
-                let (queue, task) = Queue::start(engine, opened.writer, opened.lock, opened.epoch);
+                let (queue, task) =
+                    Queue::start(engine, opened.writer, opened.lock, opened.epoch, options.subjects);
                 let writer = Some((queue, tokio::sync::Mutex::new(Some(task))));
-                Inner { readers, writer, epoch: opened.epoch }
+                Inner { readers, writer, epoch: opened.epoch, subjects: options.subjects }
             }
-            Access::Look => Inner { readers: open::look(location).await?.readers(), writer: None, epoch: 0 },
+            Access::Look => Inner {
+                readers: open::look(location).await?.readers(),
+                writer: None,
+                epoch: 0,
+                subjects: options.subjects,
+            },
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -301,7 +317,7 @@ impl Store {
 
     /// What is known about each (code, handset), in their order.
     pub async fn reply_contexts(&self, asked: &[(String, Msisdn)]) -> Result<Vec<ReplyContext>, StoreError> {
-        contexts::contexts(&self.inner.readers, asked).await
+        contexts::contexts(self, asked).await
     }
 
     /// Which of these handsets have a question open on this code: a second one must wait.
@@ -315,7 +331,7 @@ impl Store {
 
     /// The opt-outs in force of these handsets: number and scope.
     pub async fn optouts(&self, numbers: &[Msisdn]) -> Result<Vec<(Msisdn, String)>, StoreError> {
-        contexts::optouts(&self.inner.readers, numbers).await
+        contexts::optouts(self, numbers).await
     }
 
     /// When the next chunk of a lane may be leased; none when nothing waits.
@@ -371,7 +387,7 @@ impl Store {
 
     /// What is known about a number.
     pub async fn why_number(&self, number: Msisdn) -> Result<NumberLife, StoreError> {
-        history::number(&self.inner.readers, number).await
+        history::number(self, number).await
     }
 
     /// What a campaign came to.

@@ -209,7 +209,7 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 /// A time as the operator's clock shows it.
-fn clock_time(at_ms: i64) -> String {
+pub(crate) fn clock_time(at_ms: i64) -> String {
     let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
     let at: Zoned = at.to_zoned(TimeZone::system());
     at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()

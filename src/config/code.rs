@@ -6,6 +6,7 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
+use super::consent::{self, CodeConsent};
 use super::fields::fill;
 use super::language::{ByLanguage, primary};
 use super::problem::listed;
@@ -39,6 +40,8 @@ pub struct Code {
     pub keywords: Vec<CodeKeyword>,
     /// Programmes that a person can stop one by one: `STOP PROMO`.
     pub programmes: Vec<String>,
+    /// What it asks before it writes.
+    pub consent: CodeConsent,
     texts: ByLanguage<CodeTexts>,
 }
 
@@ -61,6 +64,8 @@ pub struct CodeTexts {
     pub stopped: String,
     /// The confirmation of an opt-in.
     pub started: String,
+    /// The question whether an opt-in is meant.
+    pub confirm: String,
     /// The answer to HELP.
     pub help: String,
     /// The question again; merge fields `{read|…}` and `{range}`.
@@ -86,9 +91,27 @@ pub enum Opens {
     /// A survey, by its key.
     Survey(String),
     /// Consent to be written to.
-    OptIn,
+    OptIn(OptIn),
     /// A conversation with people.
     Inbox,
+}
+
+/// A keyword's consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptIn {
+    /// The programme it is for; none: everything from the code.
+    pub programme: Option<String>,
+    /// Whether the person is asked to confirm it.
+    pub double: DoubleOptIn,
+}
+
+/// Whether a person is asked to confirm an opt-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoubleOptIn {
+    /// The keyword is enough.
+    No,
+    /// A yes in time makes it consent.
+    Yes,
 }
 
 /// A code and where it says what only the configuration around it can judge.
@@ -121,7 +144,15 @@ pub(super) fn read(
     let languages = table.get("languages", texts);
     let programmes =
         table.get("programmes", texts).map_or_else(Vec::new, |at| programmes(document, at.value));
+    let consent = consent::read(table, &programmes);
     let (keywords, keywords_at) = keywords(table);
+    for (keyword, at) in keywords.iter().zip(&keywords_at) {
+        let Opens::OptIn(OptIn { programme: Some(name), .. }) = &keyword.opens else { continue };
+        if !programmes.contains(name) {
+            let hint = "write it into the code's `programmes` first";
+            document.note(at.clone(), format!("`{name}` is no programme of this code"), hint);
+        }
+    }
     let own = own_texts_by_language(table);
 
     let languages = match languages {
@@ -166,6 +197,7 @@ pub(super) fn read(
         let texts = CodeTexts {
             stopped: text("stopped"),
             started: text("started"),
+            confirm: text("confirm"),
             help: text("help"),
             ask_again: text("ask_again"),
             thanks: text("thanks"),
@@ -186,6 +218,7 @@ pub(super) fn read(
         languages: languages.into_iter().map(|language| language.value).collect(),
         keywords,
         programmes,
+        consent,
         texts,
     };
     Some(Read { code, number_at: number.span, carrier_at: carrier.span, keywords_at })
@@ -223,9 +256,10 @@ fn own_texts(table: &Table<'_>) -> OwnTexts {
     let ours = ["brand", "number", "contact"];
     let person = ["brand", "number", "contact", "name"];
     let question = ["brand", "number", "contact", "name", "read", "range"];
-    let keys: [(&'static str, &[&str]); 6] = [
+    let keys: [(&'static str, &[&str]); 7] = [
         ("stopped", &ours),
         ("started", &ours),
+        ("confirm", &ours),
         ("help", &ours),
         ("ask_again", &question),
         ("thanks", &person),
@@ -267,14 +301,20 @@ fn keywords(code: &Table<'_>) -> (Vec<CodeKeyword>, Vec<Range<usize>>) {
 }
 
 fn opens(value: &DeValue<'_>) -> Result<Opens, Wrong> {
-    let hint = "write what it starts: \"survey:exit\", \"opt-in\" or \"inbox\"";
-    match text(value)? {
-        "opt-in" => Ok(Opens::OptIn),
-        "inbox" => Ok(Opens::Inbox),
-        other => match other.strip_prefix("survey:").filter(|key| !key.is_empty()) {
-            Some(key) => Ok(Opens::Survey(key.to_owned())),
-            None => Err(Wrong::new(format!("is `{}`", cut(other)), hint)),
-        },
+    let hint = "write what it starts: \"survey:exit\", \"opt-in\", \"double-opt-in:promo\" or \"inbox\"";
+    let written = text(value)?;
+    let (what, of) = match written.split_once(':') {
+        Some((what, of)) => (what, Some(of)),
+        None => (written, None),
+    };
+    let opt_in = |double| Ok(Opens::OptIn(OptIn { programme: of.map(str::to_owned), double }));
+    match (what, of) {
+        (_, Some("")) => Err(Wrong::new(format!("is `{}`", cut(written)), hint)),
+        ("opt-in", _) => opt_in(DoubleOptIn::No),
+        ("double-opt-in", _) => opt_in(DoubleOptIn::Yes),
+        ("inbox", None) => Ok(Opens::Inbox),
+        ("survey", Some(key)) => Ok(Opens::Survey(key.to_owned())),
+        _ => Err(Wrong::new(format!("is `{}`", cut(written)), hint)),
     }
 }
 
@@ -344,8 +384,9 @@ mod tests {
         let pack = built_in();
         assert_eq!(pack.len(), 18);
         for (language, texts) in &pack {
-            assert_eq!(texts.len(), 6, "{language}");
+            assert_eq!(texts.len(), 7, "{language}");
             assert!(texts["stopped"].contains("START"), "{language}: the way back");
+            assert!(texts["confirm"].contains("YES"), "{language}: how to confirm");
             assert!(texts["started"].contains("STOP") && texts["started"].contains("HELP"), "{language}");
             assert!(
                 texts["ask_again"].contains("{range}") && texts["ask_again"].contains("{read|"),

@@ -14,7 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::country::calling_code;
 use super::problem::{Problem, Problems};
 use crate::message::Msisdn;
-use cell::{Fault, country, language, masked, name, zone};
+pub(super) use cell::masked;
+use cell::{Fault, country, language, name, zone};
 use header::{Column, Header, LineEnds};
 
 /// A longer row is a quote that was opened and never closed.

@@ -15,11 +15,11 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::config::Carrier;
+use crate::config::{Carrier, Config};
 use crate::flow::Flow;
+use crate::flow::consent::judgement;
 use crate::flow::settle::{Direct, Open};
 use crate::message::{MessageId, Outbound, OutcomeKind, Purpose, Scope, Sender, SenderKind};
-use crate::rules::consent::blocking_scopes;
 use crate::smpp::client::BindHandle;
 use crate::smpp::submission::{PartTag, Submission};
 use crate::store::{Check, LeasedChunk, SliceMark};
@@ -51,6 +51,7 @@ struct Prepared {
     message: Outbound,
     parts: Result<Vec<Sm>, Unsendable>,
     scopes: Arc<[Scope]>,
+    consent_since_ms: Option<i64>,
 }
 
 impl Prepared {
@@ -180,7 +181,8 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
         None => return,
     };
     let rest = chunk.members.into_iter().skip(chunk.sent_upto);
-    let mut prepared: VecDeque<Prepared> = rest.map(|message| prepare(message, carrier)).collect();
+    let mut prepared: VecDeque<Prepared> =
+        rest.map(|message| prepare(message, carrier, &config, flow.clock.now_ms())).collect();
     lane.open().begin(chunk.id, prepared.len());
     while !prepared.is_empty() {
         let room_came = room(lane, stop).await;
@@ -201,7 +203,8 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
                 message: one.message.id,
                 attempt: chunk.attempt,
                 number: one.message.to,
-                scopes: one.scopes.iter().map(ToString::to_string).collect(),
+                scopes: one.scopes.to_vec(),
+                consent_since_ms: one.consent_since_ms,
             })
             .collect();
         upto += slice.len();
@@ -315,8 +318,8 @@ fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i64>) -> COc
 }
 
 /// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is.
-fn prepare(message: Outbound, carrier: Option<&Carrier>) -> Prepared {
-    let scopes = blocking_scopes(message.purpose, &message.sender, message.programme.as_deref()).into();
+fn prepare(message: Outbound, carrier: Option<&Carrier>, config: &Config, now_ms: i64) -> Prepared {
+    let judgement = judgement(config, &message, now_ms);
     let envelope = Sm {
         source: source(&message.sender, carrier),
         dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
@@ -341,7 +344,8 @@ fn prepare(message: Outbound, carrier: Option<&Carrier>) -> Prepared {
             text.parts.iter().map(pdu).collect()
         }),
     };
-    Prepared { message, parts, scopes }
+    let scopes = judgement.scopes.into();
+    Prepared { message, parts, scopes, consent_since_ms: judgement.consent_since_ms }
 }
 
 /// How many PDUs a message takes; one where its text cannot be sent, since that is told of it as a whole.

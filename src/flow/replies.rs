@@ -2,17 +2,19 @@
 
 use std::time::Instant;
 
-use crate::config::{Code, CodeKeyword, Config, Opens, Survey};
+use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens, Survey};
 use crate::flow::Flow;
 use crate::flow::accept::{Draft, Origin};
 use crate::flow::inbound::{Incoming, hex};
-use crate::message::Source;
-use crate::rules::inbound::{CodeFacts, Decision, Invitation, Known, Open, Say, decide, digest};
+use crate::message::{Scope, Source};
+use crate::rules::inbound::{
+    CodeFacts, Confirmed, Decision, Invitation, Join, Known, Open, Say, decide, digest,
+};
 use crate::rules::merge::merge;
 use crate::rules::reading::{self, Keyword};
 use crate::store::{
-    Acceptance, AnswerRow, ConsentChange, ConsentKind, EventRow, InboundCommit, InboundRow, InvitationChange,
-    InvitationState, ReplyContext, StoreError,
+    Acceptance, AnswerRow, Asks, Channel, ConsentChange, ConsentKind, EventRow, Evidence, InboundCommit,
+    InboundRow, InvitationChange, InvitationState, ReplyContext, StoreError,
 };
 
 impl Flow {
@@ -84,13 +86,19 @@ impl Flow {
             language: language_of(context),
             our_last_text: context.last_text.as_ref().map(|last| last.body.clone()),
             their_last: context.recent.first().map(|last| (last.digest.clone(), last.received_ms)),
+            pending: context
+                .pending
+                .as_ref()
+                .and_then(|pending| Some((pending.scope.parse().ok()?, pending.until_ms))),
         };
         let code = config.code(&incoming.code);
         let keywords = code.map(keywords_of).unwrap_or_default();
+        let joins = code.map(joins_of).unwrap_or_default();
         let facts = CodeFacts {
             code: &incoming.code,
             keywords: &keywords,
             programmes: code.map(|code| code.programmes.as_slice()).unwrap_or_default(),
+            joins: &joins,
         };
         decide(&self.reader(), &incoming.text, &digest(&incoming.octets), incoming.received_ms, &known, facts)
     }
@@ -142,7 +150,7 @@ impl Flow {
                 note: incoming.note.clone(),
             },
             parts: incoming.key.clone(),
-            consent: self.consent_of(id, incoming, decision),
+            consent: self.consent_of(config, id, incoming, context, decision),
             invitations: decision
                 .invitation
                 .zip(open)
@@ -161,20 +169,48 @@ impl Flow {
         }
     }
 
-    /// Every opt-out and opt-in is written with who, when and by which words.
-    fn consent_of(&self, inbound: i64, incoming: &Incoming, decision: &Decision) -> Vec<ConsentChange> {
-        let out = decision.opt_out.iter().map(|scope| (ConsentKind::OptOut, scope));
-        let back = decision.opt_in.iter().map(|scope| (ConsentKind::OptIn, scope));
-        out.chain(back)
+    /// Every change of consent is written with who, when, and what the person had before them and said.
+    fn consent_of(
+        &self,
+        config: &Config,
+        inbound: i64,
+        incoming: &Incoming,
+        context: &ReplyContext,
+        decision: &Decision,
+    ) -> Vec<ConsentChange> {
+        let within_ms = config.code(&incoming.code).map_or(0, |code| code.consent.confirm_within_ms);
+        let is_keyword = decision.reading.rule.starts_with("start.keyword") || decision.ask_opt_in.is_some();
+        let evidence = Evidence {
+            message: context.last_text.as_ref().map(|last| last.message),
+            asked: context.last_text.as_ref().map(|last| last.body.clone()),
+            inbound: Some(inbound),
+            received: Some(incoming.text.clone()),
+            octets: Some(hex(&incoming.octets)),
+            document: None,
+            note: None,
+        };
+        let kinds = [
+            (ConsentKind::OptOut, decision.opt_out.as_slice()),
+            (ConsentKind::Declined, decision.declined.as_slice()),
+            (ConsentKind::Asked, decision.ask_opt_in.as_slice()),
+            (ConsentKind::OptIn, decision.opt_in.as_slice()),
+        ];
+        let changes =
+            kinds.into_iter().flat_map(|(kind, scopes)| scopes.iter().map(move |scope| (kind, scope)));
+        changes
             .map(|(kind, scope)| ConsentChange {
                 id: self.ids.next(incoming.received_ms).0,
                 number: incoming.number,
                 scope: scope.to_string(),
                 kind,
                 at_ms: incoming.received_ms,
-                inbound: Some(inbound),
+                channel: if is_keyword { Channel::Keyword } else { Channel::Sms },
                 actor: "handset".to_owned(),
-                detail: Some(incoming.text.clone()),
+                evidence: evidence.clone(),
+                asks: (kind == ConsentKind::Asked).then(|| Asks {
+                    code: incoming.code.0.clone(),
+                    until_ms: incoming.received_ms + within_ms,
+                }),
             })
             .collect()
     }
@@ -253,6 +289,11 @@ impl Flow {
         if decision.opt_out.is_some() {
             metrics.opted_out.one();
         }
+        // Once more after the commit: a slice that took its pass between the first time and the commit was judged without
+        // this STOP, and to it the first time is no news.
+        if let Some(scope) = &decision.opt_out {
+            self.door.close(incoming.number, scope.clone());
+        }
         for scope in &decision.opt_in {
             self.door.open(incoming.number, scope);
         }
@@ -271,6 +312,7 @@ fn text_of<'a>(
     match say {
         Say::Stopped => Some(&usual.stopped),
         Say::Started => Some(&usual.started),
+        Say::Confirm => Some(&usual.confirm),
         Say::Help => Some(&usual.help),
         Say::Thanks => own?.thanks.as_deref().or(Some(&usual.thanks)),
         Say::AskAgain { .. } => own?.ask_again.as_deref().or(Some(&usual.ask_again)),
@@ -280,11 +322,30 @@ fn text_of<'a>(
 /// The words that start something on a code, as the reader wants them.
 fn keywords_of(code: &Code) -> Vec<Keyword> {
     let opens = |opens| match opens {
-        Opens::OptIn => reading::Opens::OptIn,
+        Opens::OptIn(_) => reading::Opens::OptIn,
         _ => reading::Opens::Survey,
     };
     let keyword = |one: &CodeKeyword| Keyword { word: one.word.clone(), opens: opens(one.opens.clone()) };
     code.keywords.iter().map(keyword).collect()
+}
+
+/// The keywords of a code that are an opt-in.
+fn joins_of(code: &Code) -> Vec<Join> {
+    let join = |keyword: &CodeKeyword| match &keyword.opens {
+        Opens::OptIn(opt_in) => Some(Join {
+            word: keyword.word.clone(),
+            scope: match &opt_in.programme {
+                Some(name) => Scope::Programme(name.clone()),
+                None => Scope::Sender(code.number.0.clone()),
+            },
+            confirmed: match opt_in.double {
+                DoubleOptIn::Yes => Confirmed::ByAYes,
+                DoubleOptIn::No => Confirmed::ByTheWord,
+            },
+        }),
+        _ => None,
+    };
+    code.keywords.iter().filter_map(join).collect()
 }
 
 fn read_of(say: &Say) -> &str {

@@ -48,6 +48,19 @@ impl Msisdn {
         digits.parse().map(Msisdn).map_err(|_| NotANumber::Length(digits.len()))
     }
 
+    /// What stands where a number was erased: beyond every number, with 62 bits to tell one from another.
+    pub fn erased(bits: u64) -> Self {
+        Self(Self::BEYOND | (bits & (Self::BEYOND - 1)))
+    }
+
+    /// Whether the number was erased. Nothing can be sent there.
+    pub fn is_erased(self) -> bool {
+        self.0 >= Self::BEYOND
+    }
+
+    /// The first that is no number: 15 digits are far less, and 63 bits are what a database keeps.
+    const BEYOND: u64 = 1 << 62;
+
     /// The digits, without the plus.
     pub fn digits(self) -> String {
         self.0.to_string()
@@ -57,6 +70,9 @@ impl Msisdn {
 impl fmt::Display for Msisdn {
     /// The whole number, for the person it is meant for and for the wire: never for a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_erased() {
+            return f.write_str("(erased)");
+        }
         write!(f, "+{}", self.0)
     }
 }
@@ -125,6 +141,15 @@ mod tests {
     #[test]
     fn debug_output_shows_no_whole_number() {
         assert_eq!(format!("{:?}", Msisdn(447_700_900_123)), "+44******123");
+    }
+
+    #[test]
+    fn an_erased_number_is_beyond_every_number_and_shows_nothing() {
+        let erased = Msisdn::erased(u64::MAX);
+        assert!(erased.is_erased() && i64::try_from(erased.0).is_ok());
+        assert!(Msisdn::erased(0).is_erased());
+        assert!(!Msisdn(999_999_999_999_999).is_erased());
+        assert_eq!(erased.to_string(), "(erased)");
     }
 
     #[test]

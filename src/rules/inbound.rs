@@ -1,8 +1,8 @@
 //! What one message from a person does: the reading, and every effect it has, decided together and saved together.
 
 use crate::message::{CampaignId, Purpose, Scope, Sender};
-use crate::rules::consent::{ended_by_start, scope_of_stop};
-use crate::rules::reading::{Context, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
+use crate::rules::consent::{Stop, scope_of_stop, scopes_of_start};
+use crate::rules::reading::{Context, Flag, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
 
 /// A carrier sends again what it believes unanswered, within minutes. The same words as the person's last message are
 /// a redelivery inside this time. Should they really be said twice, nothing is lost: the words are kept already, and
@@ -37,6 +37,8 @@ pub struct Known<'a> {
     pub our_last_text: Option<String>,
     /// Digest and time of the last message from them on this code.
     pub their_last: Option<(String, i64)>,
+    /// What an opt-in we asked them to confirm is for, and until when a yes confirms it.
+    pub pending: Option<(Scope, i64)>,
 }
 
 /// What a code offers, as far as reading needs it.
@@ -48,6 +50,28 @@ pub struct CodeFacts<'a> {
     pub keywords: &'a [Keyword],
     /// Its programmes, for STOP with a word.
     pub programmes: &'a [String],
+    /// The keywords that are an opt-in.
+    pub joins: &'a [Join],
+}
+
+/// A keyword that is an opt-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// The word.
+    pub word: String,
+    /// What it opts into.
+    pub scope: Scope,
+    /// Whether the person is asked to confirm it.
+    pub confirmed: Confirmed,
+}
+
+/// Whether an opt-in by keyword has to be confirmed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The word is enough.
+    ByTheWord,
+    /// We ask, and a yes in time confirms it.
+    ByAYes,
 }
 
 /// The new state of an invitation.
@@ -70,6 +94,8 @@ pub enum Say {
     Stopped,
     /// The confirmation of an opt-in.
     Started,
+    /// The question whether an opt-in is meant.
+    Confirm,
     /// The answer to HELP.
     Help,
     /// Thanks for an answer.
@@ -85,7 +111,7 @@ impl Say {
     /// Why it is sent.
     pub fn purpose(&self) -> Purpose {
         match self {
-            Self::Stopped | Self::Started => Purpose::Confirmation,
+            Self::Stopped | Self::Started | Self::Confirm => Purpose::Confirmation,
             Self::Help => Purpose::Help,
             Self::Thanks | Self::AskAgain { .. } => Purpose::Reply,
         }
@@ -101,8 +127,12 @@ pub struct Decision {
     pub redelivery: bool,
     /// An opt-out to write.
     pub opt_out: Option<Scope>,
-    /// Scopes opted back into.
+    /// Scopes opted into.
     pub opt_in: Vec<Scope>,
+    /// An opt-in to ask a confirmation of; no consent yet.
+    pub ask_opt_in: Option<Scope>,
+    /// An opt-in that was asked about and is not meant; no consent.
+    pub declined: Option<Scope>,
     /// An answer to register.
     pub answer: Option<i64>,
     /// What becomes of the open question.
@@ -137,7 +167,10 @@ pub fn decide(
             question: known.open.as_ref().map(|open| open.question),
             keywords: facts.keywords,
             our_last_text: known.our_last_text.as_deref(),
-            pending_opt_in: PendingOptIn::None,
+            pending_opt_in: match &known.pending {
+                Some((_, until_ms)) if received_ms <= *until_ms => PendingOptIn::Asked,
+                _ => PendingOptIn::None,
+            },
             programmes: facts.programmes,
         },
     );
@@ -145,6 +178,8 @@ pub fn decide(
         redelivery: is_redelivery(digest, received_ms, known),
         opt_out: None,
         opt_in: Vec::new(),
+        ask_opt_in: None,
+        declined: None,
         answer: None,
         invitation: None,
         say: None,
@@ -156,6 +191,9 @@ pub fn decide(
     // A person is answered in the language of the word they used, else in their own.
     let answer_in = decision.reading.language_hint.clone().or(language);
     match &decision.reading.verdict {
+        Verdict::OptOut { .. } if decision.reading.flags.contains(&Flag::Declined) => {
+            decision.declined = known.pending.as_ref().map(|(scope, _)| scope.clone());
+        }
         Verdict::OptOut { scope_word } => {
             let scope = scope_of_stop(text, scope_word.as_deref(), facts.code, facts.programmes);
             let already = known.opted_out.contains(&scope);
@@ -165,8 +203,26 @@ pub fn decide(
             decision.say = (!already).then_some((Say::Stopped, answer_in));
         }
         Verdict::OptIn => {
-            decision.opt_in = ended_by_start(text, facts.code, facts.programmes, &known.opted_out);
-            decision.say = Some((Say::Started, answer_in));
+            let join = facts.joins.iter().find(|join| is_the_word(text, &join.word));
+            let pending = known.pending.as_ref().filter(|(_, until_ms)| received_ms <= *until_ms);
+            match (join, pending) {
+                (Some(Join { confirmed: Confirmed::ByAYes, scope, .. }), _) => {
+                    decision.ask_opt_in = Some(scope.clone());
+                    decision.say = Some((Say::Confirm, answer_in));
+                }
+                (Some(join), _) => {
+                    decision.opt_in = vec![join.scope.clone()];
+                    decision.say = Some((Say::Started, answer_in));
+                }
+                (None, Some((scope, _))) => {
+                    decision.opt_in = vec![scope.clone()];
+                    decision.say = Some((Say::Started, answer_in));
+                }
+                (None, None) => {
+                    decision.opt_in = scopes_of_start(text, facts.code, facts.programmes, &known.opted_out);
+                    decision.say = Some((Say::Started, answer_in));
+                }
+            }
         }
         Verdict::Help => decision.say = Some((Say::Help, answer_in)),
         Verdict::Answer(value) => {
@@ -182,6 +238,12 @@ pub fn decide(
         decision.say = None;
     }
     decision
+}
+
+/// Whether a message is this one word.
+fn is_the_word(text: &str, word: &str) -> bool {
+    let said = text.trim_matches(|sign: char| !sign.is_alphanumeric());
+    said.to_lowercase() == word.to_lowercase()
 }
 
 /// Asks once more, naming what was read; after that the words are kept and the question closes in silence.
@@ -220,7 +282,7 @@ fn is_redelivery(digest: &str, received_ms: i64, known: &Known<'_>) -> bool {
 /// A reply of ours does not go to somebody who has stopped us, the confirmation and HELP apart.
 fn blocked(decision: &Decision, known: &Known<'_>, code: &Sender) -> bool {
     decision.say.as_ref().is_some_and(|(say, _)| {
-        let scopes = crate::rules::consent::blocking_scopes(say.purpose(), code, None);
+        let scopes = crate::rules::consent::blocking_scopes(say.purpose(), code, None, Stop::EndsAll);
         known.opted_out.iter().any(|scope| scopes.contains(scope))
     })
 }
@@ -245,8 +307,63 @@ mod tests {
 
     fn decide_on(text: &str, known: &Known<'_>) -> Decision {
         let code = Sender("88001".into());
-        let facts = CodeFacts { code: &code, keywords: &[], programmes: &[] };
+        let facts = CodeFacts { code: &code, keywords: &[], programmes: &[], joins: &[] };
         decide(&Reader::built_in(), text, "seven", 1_000_000, known, facts)
+    }
+
+    fn decide_with_joins(text: &str, known: &Known<'_>) -> Decision {
+        let code = Sender("88001".into());
+        let keyword = |word: &str| Keyword { word: word.into(), opens: crate::rules::reading::Opens::OptIn };
+        let join = |word: &str, name: &str, confirmed| Join {
+            word: word.into(),
+            scope: Scope::Programme(name.into()),
+            confirmed,
+        };
+        let joins = [join("JOIN", "promo", Confirmed::ByAYes), join("NEWS", "news", Confirmed::ByTheWord)];
+        let keywords = [keyword("JOIN"), keyword("NEWS")];
+        let facts = CodeFacts { code: &code, keywords: &keywords, programmes: &[], joins: &joins };
+        decide(&Reader::built_in(), text, "seven", 1_000_000, known, facts)
+    }
+
+    #[test]
+    fn a_keyword_with_double_opt_in_asks_and_only_a_yes_in_time_is_consent() {
+        let promo = Scope::Programme("promo".into());
+        let asked = decide_with_joins("join", &Known::default());
+        assert_eq!(asked.ask_opt_in, Some(promo.clone()));
+        assert!(asked.opt_in.is_empty(), "no consent yet");
+        assert!(matches!(asked.say, Some((Say::Confirm, _))));
+
+        let pending = |until_ms| Known { pending: Some((promo.clone(), until_ms)), ..Known::default() };
+        let confirmed = decide_with_joins("YES", &pending(1_000_000));
+        assert_eq!(confirmed.opt_in, [promo.clone()]);
+        assert!(matches!(confirmed.say, Some((Say::Started, _))));
+        for language in [
+            "id", "ro", "es", "fr", "de", "it", "pt", "nl", "pl", "tr", "ru", "ar", "hi", "zh", "vi", "sw",
+            "tl",
+        ] {
+            let known = Known { language: Some(language.into()), ..pending(1_000_000) };
+            assert_eq!(decide_with_joins("YES", &known).opt_in, [promo.clone()], "{language}");
+        }
+        let late = decide_with_joins("YES", &pending(999_999));
+        assert!(late.opt_in.is_empty(), "too late");
+        let declined = decide_with_joins("NO", &pending(1_000_000));
+        assert_eq!((declined.declined, declined.opt_out), (Some(promo), None));
+        assert!(declined.opt_in.is_empty());
+        assert_eq!(declined.say, None);
+    }
+
+    #[test]
+    fn stop_while_an_opt_in_waits_is_a_stop() {
+        let known =
+            Known { pending: Some((Scope::Programme("promo".into()), 2_000_000)), ..Known::default() };
+        let decision = decide_with_joins("STOP", &known);
+        assert_eq!(decision.opt_out, Some(Scope::Sender("88001".into())));
+    }
+
+    #[test]
+    fn a_keyword_without_double_opt_in_is_consent_to_its_programme() {
+        let decision = decide_with_joins("News", &Known::default());
+        assert_eq!(decision.opt_in, [Scope::Programme("news".into())]);
     }
 
     fn open(question: &Question, asked_again: u32) -> Known<'_> {

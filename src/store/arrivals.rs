@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::consent::{ConsentChange, Pending};
 use super::rows::{Acceptance, InvitationChange, InvitationState};
 use crate::message::{CampaignId, MessageId, Msisdn};
 
@@ -73,37 +74,6 @@ pub struct InboundCommit {
     pub answer: Option<AnswerRow>,
     /// Our replies to it, and events.
     pub accept: Acceptance,
-}
-
-/// Somebody opted out or in. Key: id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConsentChange {
-    /// Made by the caller.
-    pub id: i64,
-    /// The handset.
-    pub number: Msisdn,
-    /// How far it reaches, as [`crate::message::Scope`] prints it.
-    pub scope: String,
-    /// Out or in.
-    pub kind: ConsentKind,
-    /// When, milliseconds since the epoch.
-    pub at_ms: i64,
-    /// The inbound message that said so, if one did.
-    pub inbound: Option<i64>,
-    /// Who: `handset`, or the operator's name.
-    pub actor: String,
-    /// The words or reason.
-    pub detail: Option<String>,
-}
-
-/// Out or in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ConsentKind {
-    /// Nothing more in this scope.
-    OptOut,
-    /// Messages in this scope are welcome again.
-    OptIn,
 }
 
 /// An answer to a question. Key: the inbound message. A later answer of the same handset to the same question
@@ -197,8 +167,10 @@ pub struct ReplyContext {
     pub open: Vec<OpenInvitation>,
     /// The newest question that is closed.
     pub closed: Option<OpenInvitation>,
-    /// The scopes the handset has opted out of.
+    /// The opt-outs of the handset that still hold on this code.
     pub opted_out: Vec<String>,
+    /// An opt-in we asked it to confirm on this code.
+    pub pending: Option<Pending>,
     /// The newest message we accepted for it from this code.
     pub last_text: Option<LastText>,
     /// What it sent to this code before, newest first: redeliveries are told by these.

@@ -6,13 +6,16 @@ use std::collections::HashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::Store;
 use super::arrivals::{LastText, OpenInvitation, RecentInbound, ReplyContext};
+use super::consent;
 use super::engine::Readers;
 use super::error::StoreError;
 use super::locator;
 use super::rows::InvitationState;
 use super::sql::Sql;
-use crate::message::{MessageId, Msisdn, Sender};
+use crate::message::{MessageId, Msisdn, Scope, Sender};
+use crate::rules::consent::blocked_by;
 
 /// A redelivery is looked for among the last messages of a handset: more than it sends while a response is on its way.
 const RECENT: usize = 5;
@@ -34,11 +37,6 @@ static INBOUND: Sql = Sql::new(
     "select {list id, number, code, digest, received_ms} from ( \
          select n.id, n.number, n.code, n.digest, n.received_ms from {ids} join inbound n on n.id = r.id) x",
 );
-static OPTOUTS: Sql = Sql::new(
-    "select {list number, scope} from (select o.number, o.scope from {ids} join optout o on o.number = r.id \
-         order by o.number, o.scope) x",
-);
-
 #[derive(Deserialize)]
 struct MessageColumns {
     message: MessageId,
@@ -70,12 +68,6 @@ struct InboundColumns {
     inbound: RecentInbound,
 }
 
-#[derive(Deserialize)]
-struct Optout {
-    number: Msisdn,
-    scope: String,
-}
-
 async fn each<T: DeserializeOwned>(
     readers: &Readers,
     sql: &'static Sql,
@@ -86,9 +78,10 @@ async fn each<T: DeserializeOwned>(
 
 /// What is known about each (code, handset), in their order.
 pub(super) async fn contexts(
-    readers: &Readers,
+    store: &Store,
     asked: &[(String, Msisdn)],
 ) -> Result<Vec<ReplyContext>, StoreError> {
+    let readers = &store.inner.readers;
     let numbers: Vec<Msisdn> = asked.iter().map(|(_, number)| *number).collect();
     let to = newest(readers, &numbers, locator::to).await?;
     let mut messages: Vec<MessageColumns> = each(readers, &MESSAGES, &to).await?;
@@ -96,7 +89,8 @@ pub(super) async fn contexts(
     let from = newest(readers, &numbers, locator::from).await?;
     let mut inbound: Vec<InboundColumns> = each(readers, &INBOUND, &from).await?;
     inbound.sort_by_key(|row| Reverse((row.inbound.received_ms, row.inbound.id)));
-    let optouts: Vec<Optout> = each(readers, &OPTOUTS, &numbers).await?;
+    let [out, into] = consent::looked_up(readers, &store.subjects_of(&numbers)).await?;
+    let pending = consent::pending_of(readers, &numbers).await?;
 
     let last: Vec<Option<MessageId>> = asked
         .iter()
@@ -115,11 +109,11 @@ pub(super) async fn contexts(
             number: *number,
             open: Vec::new(),
             closed: None,
-            opted_out: optouts
+            opted_out: holding(code, out.get(number), into.get(number)),
+            pending: pending
                 .iter()
-                .filter(|row| row.number == *number)
-                .map(|row| row.scope.clone())
-                .collect(),
+                .find(|(of, pending)| of == number && pending.code == *code)
+                .map(|(_, pending)| pending.clone()),
             last_text: last.and_then(|message| texts.get(&message).cloned()),
             recent: inbound
                 .iter()
@@ -201,11 +195,25 @@ pub(super) async fn open(
     Ok(open)
 }
 
+/// The opt-outs that still hold for what this code sends: a later opt-in to it is the newer word.
+fn holding(code: &str, out: Option<&Vec<(Scope, i64)>>, into: Option<&Vec<(Scope, i64)>>) -> Vec<String> {
+    let (Some(out), empty) = (out, Vec::new()) else { return Vec::new() };
+    let into = into.unwrap_or(&empty);
+    let here = Scope::Sender(code.to_owned());
+    let holds = |(scope, since_ms): &&(Scope, i64)| {
+        let scopes = [scope.clone(), here.clone()];
+        blocked_by(&scopes, &[(scope.clone(), *since_ms)], into).is_some()
+    };
+    out.iter().filter(holds).map(|(scope, _)| scope.to_string()).collect()
+}
+
 /// The opt-outs in force of these handsets: number and scope.
-pub(super) async fn optouts(
-    readers: &Readers,
-    numbers: &[Msisdn],
-) -> Result<Vec<(Msisdn, String)>, StoreError> {
-    let rows: Vec<Optout> = each(readers, &OPTOUTS, numbers).await?;
-    Ok(rows.into_iter().map(|row| (row.number, row.scope)).collect())
+pub(super) async fn optouts(store: &Store, numbers: &[Msisdn]) -> Result<Vec<(Msisdn, String)>, StoreError> {
+    let [out, _] = consent::looked_up(&store.inner.readers, &store.subjects_of(numbers)).await?;
+    let mut rows: Vec<(Msisdn, String)> = out
+        .into_iter()
+        .flat_map(|(number, stands)| stands.into_iter().map(move |(scope, _)| (number, scope.to_string())))
+        .collect();
+    rows.sort();
+    Ok(rows)
 }

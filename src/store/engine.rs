@@ -7,6 +7,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
 use std::time::Duration;
 
+use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
 use super::sql::{Dialect, Sql, argument};
 
@@ -181,11 +182,13 @@ pub(super) struct Tx<'a> {
     pub(super) generation: i64,
     /// How many keys went there.
     pub(super) located: usize,
+    /// The key under which erased numbers are known.
+    pub(super) subjects: Option<SubjectKey>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a mut Connection, epoch: i64) -> Self {
-        Self { connection, epoch, generation: 0, located: 0 }
+        Self { connection, epoch, generation: 0, located: 0, subjects: None }
     }
 
     /// 1 where there is one server a database, so that whatever another run holds it holds no more; else 0.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::Store;
+use super::consent::Proof;
 use super::engine::Readers;
 use super::error::StoreError;
 use super::locator;
@@ -58,16 +60,6 @@ static NEWEST: Sql = Sql::new(
          from generation g cross join locator l where l.generation = g.id and l.key = {text to_key} \
          order by message desc limit {int limit}) x",
 );
-static CONSENT: Sql = Sql::new(
-    "select {list at_ms, kind, detail} from (select c.at_ms, c.kind, \
-         {pack c.id, c.scope, c.inbound, c.actor, c.detail} as detail \
-         from consent_event c where c.number = {int number} order by c.at_ms, c.id) x",
-);
-static OPTED_OUT: Sql = Sql::new(
-    "select {list scope, since_ms} from (select scope, since_ms from optout where number = {int number} \
-         order by since_ms, scope) x",
-);
-
 #[derive(Deserialize)]
 struct MessageOf {
     message: MessageId,
@@ -143,14 +135,10 @@ pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option
 }
 
 /// What is known about a number.
-pub(super) async fn number(readers: &Readers, number: Msisdn) -> Result<NumberLife, StoreError> {
-    #[derive(Deserialize)]
-    struct Optout {
-        scope: String,
-        since_ms: i64,
-    }
+pub(super) async fn number(store: &Store, number: Msisdn) -> Result<NumberLife, StoreError> {
+    let readers = &store.inner.readers;
     let to = locator::to(number);
-    let argument = serde_json::json!({ "number": number, "to_key": to, "limit": NumberLife::MESSAGES });
+    let argument = serde_json::json!({ "to_key": to, "limit": NumberLife::MESSAGES });
     let newest: Vec<MessageOf> = readers.list(&NEWEST, &argument).await?;
     let mut messages = Vec::with_capacity(newest.len());
     for row in newest {
@@ -158,13 +146,24 @@ pub(super) async fn number(readers: &Readers, number: Msisdn) -> Result<NumberLi
     }
     let limit = i64::try_from(NumberLife::REPLIES).unwrap_or_default();
     let filter = ReplyFilter { number: Some(number), limit, ..ReplyFilter::default() };
-    let consent: Vec<EntryColumns> = readers.list(&CONSENT, &argument).await?;
-    let opted_out: Vec<Optout> = readers.list(&OPTED_OUT, &argument).await?;
+    let pack = store.consent_pack(number).await?;
     Ok(NumberLife {
         number,
-        opted_out: opted_out.into_iter().map(|row| (row.scope, row.since_ms)).collect(),
+        opted_out: pack.opted_out.into_iter().map(|standing| (standing.scope, standing.since_ms)).collect(),
         messages,
         replies: results::replies(readers, &filter).await?,
-        consent: consent.into_iter().map(LifeEntry::from).collect(),
+        consent: pack.changes.into_iter().map(consent_entry).collect(),
     })
+}
+
+fn consent_entry(change: Proof) -> LifeEntry {
+    let evidence = change.evidence.unwrap_or_default();
+    let mut detail = BTreeMap::from([
+        ("scope".to_owned(), serde_json::json!(change.scope)),
+        ("actor".to_owned(), serde_json::json!(change.actor)),
+        ("inbound".to_owned(), serde_json::json!(evidence.inbound)),
+        ("detail".to_owned(), serde_json::json!(evidence.received.or(evidence.note))),
+    ]);
+    detail.retain(|_, value| !value.is_null());
+    LifeEntry { at_ms: change.at_ms, kind: change.kind, detail }
 }

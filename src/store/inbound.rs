@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::accept;
-use super::arrivals::{AnswerRow, ConsentChange, ConsentKind, InboundCommit, InboundRow, PartRow, PartsKey};
+use super::arrivals::{AnswerRow, InboundCommit, InboundRow, PartRow, PartsKey};
+use super::consent;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
@@ -21,20 +22,6 @@ static INBOUND: Sql = Sql::new(
          received_ms bigint, digest text, verdict text, rule text, pack text, candidates text, campaign text, \
          parts bigint, note text} \
      where true on conflict do nothing returning {pack id}",
-);
-static CONSENT_EVENTS: Sql = Sql::new(
-    "insert into consent_event (id, number, scope, kind, at_ms, inbound, actor, detail) \
-     select id, number, scope, kind, at_ms, inbound, actor, detail \
-     from {rows id bigint, number bigint, scope text, kind text, at_ms bigint, inbound bigint, actor text, \
-         detail text} \
-     where true on conflict do nothing returning {pack id}",
-);
-static OPT_OUT: Sql = Sql::new(
-    "insert into optout (number, scope, since_ms, inbound) select number, scope, at_ms, inbound \
-     from {rows number bigint, scope text, at_ms bigint, inbound bigint} where true on conflict do nothing",
-);
-static OPT_IN: Sql = Sql::new(
-    "delete from optout where (number, scope) in (select r.number, r.scope from {rows number bigint, scope text})",
 );
 static INVITATIONS: Sql = Sql::new(
     "update invitation set state = r.state, asked = coalesce(r.asked, invitation.asked), \
@@ -134,7 +121,7 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     let from = |commit: &&InboundCommit| (locator::from(commit.inbound.number), commit.inbound.id);
     locator::note(tx, fresh.iter().map(from)).await?;
 
-    consent(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
+    consent::record(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
     let mut changes: BTreeMap<_, &InvitationChange> = BTreeMap::new();
     for change in fresh.iter().flat_map(|commit| &commit.invitations) {
         changes.insert((&change.campaign, change.number), change);
@@ -148,23 +135,6 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
         tx.change(&REPLACED, &answers).await?;
     }
     accept::accept(tx, &fresh.iter().map(|commit| &commit.accept).collect::<Vec<&Acceptance>>()).await
-}
-
-/// Notes consent changes and brings the opt-outs in force up to date; changes known already have no effect again.
-pub(super) async fn consent(tx: &mut Tx<'_>, changes: &[&ConsentChange]) -> Result<(), StoreError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let new: Vec<Id> = tx.rows(&CONSENT_EVENTS, changes).await?;
-    let new: HashSet<i64> = new.into_iter().map(|row| row.id).collect();
-    let mut last: BTreeMap<_, &ConsentChange> = BTreeMap::new();
-    for change in changes.iter().filter(|change| new.contains(&change.id)) {
-        last.insert((change.number, &change.scope), change);
-    }
-    let (out, back): (Vec<&ConsentChange>, Vec<&ConsentChange>) =
-        last.into_values().partition(|change| change.kind == ConsentKind::OptOut);
-    tx.change_all(&OPT_IN, &back).await?;
-    tx.change_all(&OPT_OUT, &out).await.map(drop)
 }
 
 /// Keeps one part; gives the whole set, in order, when none is missing.

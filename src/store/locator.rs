@@ -72,6 +72,11 @@ pub(super) fn from(number: Msisdn) -> String {
     format!("i{}", number.0)
 }
 
+/// The key of changes of a number's consent, or of an erased one's.
+pub(super) fn consent(number: Msisdn) -> String {
+    format!("e{}", number.0)
+}
+
 /// The key of a message the carrier has taken under this id.
 pub(super) fn taken(carrier: &str, carrier_key: &str) -> String {
     format!("c{carrier}/{carrier_key}")

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions};
 
+use super::consent::check_key;
 use super::engine::{Connection, Engine, Tx};
 use super::error::{OpenError, StoreError};
 use super::sql::Sql;
@@ -83,6 +84,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     }
     migrate(&mut writer, &place).await?;
     let mut tx = Tx::new(&mut writer, 0);
+    check_key(&mut tx, options.subjects.as_ref()).await.map_err(|error| failed(&place, &error))?;
     let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms }]);
     let epoch: Option<Epoch> = tx.rows(&NEW_RUN, &run).await.map_err(|error| failed(&place, &error))?.pop();
     let epoch = epoch.ok_or_else(|| failed(&place, &"no new run could be written"))?.epoch;

@@ -7,9 +7,14 @@ use super::sql::expanded;
 /// Tables that stay small.
 const MAY_SCAN: [&str; 6] = ["campaign", "generation", "run", "meta", "_sqlx_migrations", "receipt_waiting"];
 /// Everything but the reports, which count.
-const SOURCES: [(&str, &str); 9] = [
+const SOURCES: [(&str, &str); 14] = [
     ("accept", include_str!("accept.rs")),
     ("audience", include_str!("audience.rs")),
+    ("consent/chain", include_str!("consent/chain.rs")),
+    ("consent/lists", include_str!("consent/lists.rs")),
+    ("consent/pack", include_str!("consent/pack.rs")),
+    ("consent/state", include_str!("consent/state.rs")),
+    ("consent/verify", include_str!("consent/verify.rs")),
     ("contexts", include_str!("contexts.rs")),
     ("history", include_str!("history.rs")),
     ("inbound", include_str!("inbound.rs")),
@@ -52,6 +57,7 @@ async fn empty() -> SqliteConnection {
     connection.execute(include_str!("migrations/sqlite/0001_memory.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0002_state.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0006_audience.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0007_consent.sql")).await.unwrap();
     connection
 }
 

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::consent;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::outcomes;
-use super::rows::{ChunkId, Interrupted, LeasedChunk, OutcomeRow, SliceMark};
+use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, OutcomeRow, SliceMark};
 use super::sql::Sql;
-use crate::message::{CampaignId, Class, MessageId, Outbound, OutcomeKind};
+use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind};
+use crate::rules::consent::{NoConsent, blocked_by, consented};
 
 /// So many interrupted chunks at once: some 5 MB; who asks again gets the rest.
 const INTERRUPTED_AT_ONCE: i64 = 64;
@@ -64,12 +66,6 @@ static MARK: Sql = Sql::new(
      from {rows id bigint, upto bigint, at_ms bigint, epoch bigint} \
      where chunk.id = r.id and chunk.state = 'leased' and chunk.epoch = r.epoch \
      returning {pack chunk.id}",
-);
-static OPTED_OUT: Sql = Sql::new(
-    "select {list message, attempt, at_ms, scope} from ( \
-         select r.message, r.attempt, r.at_ms, r.scope \
-         from {rows message bigint, attempt bigint, at_ms bigint, number bigint, scope text} \
-         join optout o on o.number = r.number and o.scope = r.scope) x",
 );
 // Ours is what an earlier run of this node held (on SQLite: any run, since there is one server a file), and what
 // another node has let lapse.
@@ -157,23 +153,6 @@ struct MarkParam {
     epoch: i64,
 }
 
-#[derive(Serialize)]
-struct CheckParam<'a> {
-    message: MessageId,
-    attempt: i64,
-    at_ms: i64,
-    number: u64,
-    scope: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Hit {
-    message: MessageId,
-    attempt: i64,
-    at_ms: i64,
-    scope: String,
-}
-
 #[derive(Deserialize)]
 struct Id {
     id: ChunkId,
@@ -198,39 +177,33 @@ pub(super) async fn mark(
     }
     let moved: Vec<Id> = tx.rows(&MARK, &furthest.into_values().collect::<Vec<_>>()).await?;
     let ours: HashSet<ChunkId> = moved.into_iter().map(|moved| moved.id).collect();
-    let checks: Vec<CheckParam<'_>> = marks
+    let checks: Vec<(i64, &Check)> = marks
         .iter()
         .filter(|mark| ours.contains(&mark.chunk))
         .flat_map(|mark| mark.checks.iter().map(|check| (mark.at_ms, check)))
-        .flat_map(|(at_ms, check)| {
-            check.scopes.iter().map(move |scope| CheckParam {
+        .collect();
+    let suppressed: BTreeMap<MessageId, OutcomeRow> = stopped(tx, &checks)
+        .await?
+        .into_iter()
+        .map(|(at_ms, check, cause)| {
+            let outcome = OutcomeRow {
                 message: check.message,
                 attempt: check.attempt,
+                part: 0,
+                kind: OutcomeKind::Suppressed,
+                bind: None,
+                carrier: None,
+                status: None,
+                carrier_id: None,
+                carrier_key: None,
+                cause: Some(cause),
                 at_ms,
-                number: check.number.0,
-                scope,
-            })
+            };
+            (check.message, outcome)
         })
         .collect();
-    let hits: Vec<Hit> = if checks.is_empty() { Vec::new() } else { tx.list(&OPTED_OUT, &checks).await? };
-    let mut suppressed: BTreeMap<MessageId, OutcomeRow> = BTreeMap::new();
-    for hit in hits {
-        suppressed.entry(hit.message).or_insert_with(|| OutcomeRow {
-            message: hit.message,
-            attempt: hit.attempt,
-            part: 0,
-            kind: OutcomeKind::Suppressed,
-            bind: None,
-            carrier: None,
-            status: None,
-            carrier_id: None,
-            carrier_key: None,
-            cause: Some(hit.scope),
-            at_ms: hit.at_ms,
-        });
-    }
     outcomes::insert(tx, &suppressed.values().collect::<Vec<_>>()).await?;
-    let stopped = |mark: &SliceMark| {
+    let of_mark = |mark: &SliceMark| {
         let messages = mark.checks.iter().map(|check| check.message);
         messages.filter(|message| suppressed.contains_key(message)).collect::<BTreeSet<_>>()
     };
@@ -238,13 +211,51 @@ pub(super) async fn mark(
         .iter()
         .map(|mark| {
             if ours.contains(&mark.chunk) {
-                Ok(stopped(mark).into_iter().collect())
+                Ok(of_mark(mark).into_iter().collect())
             } else {
                 let reason = format!("chunk {} is not ours any more; send nothing of it", mark.chunk.0);
                 Err(StoreError::Refused(reason))
             }
         })
         .collect())
+}
+
+/// The messages that may not go, with the time of their slice and the cause: one look at the opt-outs, and one at the
+/// opt-ins where these can make a difference.
+async fn stopped<'a>(
+    tx: &mut Tx<'_>,
+    checks: &[(i64, &'a Check)],
+) -> Result<Vec<(i64, &'a Check, String)>, StoreError> {
+    if checks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: BTreeSet<Msisdn> = checks.iter().map(|(_, check)| check.number).collect();
+    let out = consent::stands(tx, &numbers.into_iter().collect::<Vec<_>>()).await?;
+    let wanted: BTreeSet<Msisdn> = checks
+        .iter()
+        .filter(|(_, check)| check.consent_since_ms.is_some() || out.contains_key(&check.number))
+        .map(|(_, check)| check.number)
+        .collect();
+    let into = match wanted.is_empty() {
+        true => HashMap::new(),
+        false => consent::consents(tx, &wanted.into_iter().collect::<Vec<_>>()).await?,
+    };
+    let cause = |check: &Check| {
+        let of = |stands: &HashMap<Msisdn, Vec<_>>| stands.get(&check.number).cloned().unwrap_or_default();
+        if check.number.is_erased() {
+            return Some("the number was erased".to_owned());
+        }
+        let (out, into) = (of(&out), of(&into));
+        if let Some(scope) = blocked_by(&check.scopes, &out, &into) {
+            return Some(scope.to_string());
+        }
+        match consented(&check.scopes, &into, check.consent_since_ms?) {
+            Ok(()) => None,
+            Err(NoConsent::Never) => Some("no opt-in".to_owned()),
+            Err(NoConsent::TooOld) => Some("the opt-in is too old".to_owned()),
+        }
+    };
+    Ok(checks.iter().filter_map(|(at_ms, check)| Some((*at_ms, *check, cause(check)?))).collect())
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender};
+use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender};
 
 /// A chunk's id, from the same source as message ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -95,8 +95,10 @@ pub struct Check {
     pub attempt: i64,
     /// The handset.
     pub number: Msisdn,
-    /// The opt-out scopes that would stop it, as [`crate::message::Scope`] prints them.
-    pub scopes: Vec<String>,
+    /// The scopes whose opt-out stops it.
+    pub scopes: Vec<Scope>,
+    /// Where it needs an opt-in in one of these scopes: since when one counts, milliseconds since the epoch.
+    pub consent_since_ms: Option<i64>,
 }
 
 /// A slice about to be written to a socket.

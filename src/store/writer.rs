@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::arrivals::{ConsentChange, InboundCommit, PartRow};
+use super::arrivals::{InboundCommit, PartRow};
 use super::audience::{self, Audience, PlanStep};
+use super::consent::{ConsentChange, ListProgress, SubjectKey};
 use super::engine::{Connection, Engine, Tx};
+use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::locator::Generations;
 use super::rows::{
@@ -18,7 +20,7 @@ use super::rows::{
     SliceMark,
 };
 use crate::message::{CampaignId, MessageId};
-use crate::store::{accept, inbound, outcomes, queue};
+use crate::store::{accept, consent, erase, inbound, outcomes, queue};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -49,6 +51,8 @@ pub(super) enum Write {
     Audience(Audience),
     PlanStep(Box<PlanStep>),
     Consent(Vec<ConsentChange>),
+    List { rows: Vec<ConsentChange>, progress: ListProgress },
+    Erase(Box<Step>),
     Inbound(Vec<InboundCommit>),
     Part(PartRow),
     Record(Record),
@@ -66,6 +70,8 @@ pub(super) enum Answer {
     Done,
     Fates(Vec<ReceiptFate>),
     Count(u64),
+    Listed(ListProgress),
+    Erased(Erased),
     Parts(Option<Vec<PartRow>>),
     Interrupted(Vec<Interrupted>),
     Suppressed(Vec<MessageId>),
@@ -135,6 +141,7 @@ impl Write {
             Self::Record(record) => record.outcomes.len() + record.retry.len(),
             Self::Receipts(receipts) => receipts.len(),
             Self::Consent(changes) => changes.len(),
+            Self::List { rows, .. } => rows.len(),
             _ => 1,
         }
     }
@@ -162,12 +169,14 @@ impl Queue {
         connection: Connection,
         lock: Option<File>,
         epoch: i64,
+        subjects: Option<SubjectKey>,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (commands, queue) = mpsc::unbounded_channel();
         let writer = Writer {
             engine,
             connection: Some(connection),
             epoch,
+            subjects,
             held: Held::default(),
             generations: Generations::default(),
             untidy: false,
@@ -211,6 +220,7 @@ struct Writer {
     engine: Engine,
     connection: Option<Connection>,
     epoch: i64,
+    subjects: Option<SubjectKey>,
     held: Held,
     generations: Generations,
     /// Whether something was written since all was tidy.
@@ -335,6 +345,7 @@ impl Writer {
         let held = self.held.with(|held| held.clone());
         let mut tx = Tx::new(&mut connection, self.epoch);
         tx.generation = self.generations.current();
+        tx.subjects = self.subjects;
         let run = attempt(&mut tx, &held, writes, &mut committing);
         let end = match tokio::time::timeout(DEADLINE, run).await {
             Ok(end) => {
@@ -451,18 +462,27 @@ async fn apply(
     let accepts: Vec<&Acceptance> =
         writes.iter().filter_map(|write| if let Write::Accept(a) = write { Some(a) } else { None }).collect();
     accept::accept(tx, &accepts).await?;
-    let consent: Vec<&ConsentChange> = writes
+    let changes: Vec<&ConsentChange> = writes
         .iter()
         .filter_map(|write| if let Write::Consent(changes) = write { Some(changes) } else { None })
         .flatten()
         .collect();
-    inbound::consent(tx, &consent).await?;
+    consent::record(tx, &changes).await?;
     let commits: Vec<&InboundCommit> = writes
         .iter()
         .filter_map(|write| if let Write::Inbound(commits) = write { Some(commits) } else { None })
         .flatten()
         .collect();
     inbound::commit(tx, &commits).await?;
+    for (index, write) in indexed() {
+        match write {
+            Write::List { rows, progress } => {
+                answers[index] = Ok(Answer::Listed(consent::take_list(tx, rows, progress).await?));
+            }
+            Write::Erase(step) => answers[index] = Ok(Answer::Erased(erase::step(tx, step).await?)),
+            _ => {}
+        }
+    }
     for (index, write) in indexed() {
         if let Write::Part(part) = write {
             answers[index] = Ok(Answer::Parts(inbound::put_part(tx, part).await?));

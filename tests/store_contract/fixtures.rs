@@ -4,8 +4,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
 use backchat::store::{
-    Acceptance, Access, ChunkId, ConsentChange, ConsentKind, InboundCommit, InboundRow, Invitation,
-    InvitationState, Location, NewChunk, OpenError, Options, OutcomeRow, ReceiptRow, Store,
+    Acceptance, Access, Channel, ChunkId, ConsentChange, ConsentKind, Evidence, InboundCommit, InboundRow,
+    Invitation, InvitationState, Location, NewChunk, OpenError, Options, OutcomeRow, ReceiptRow, Store,
+    SubjectKey,
 };
 
 use crate::postgres;
@@ -56,11 +57,19 @@ impl Place {
     }
 
     pub async fn open_at(&self, now_ms: i64, node: u16) -> Result<Store, OpenError> {
-        Store::open(&self.location, Options { now_ms, node, access: Access::Serve }).await
+        Store::open(
+            &self.location,
+            Options { now_ms, node, access: Access::Serve, subjects: Some(SubjectKey::new("a key")) },
+        )
+        .await
     }
 
     pub async fn look(&self) -> Result<Store, OpenError> {
-        Store::open(&self.location, Options { now_ms: NOW, node: 0, access: Access::Look }).await
+        Store::open(
+            &self.location,
+            Options { now_ms: NOW, node: 0, access: Access::Look, subjects: Some(SubjectKey::new("a key")) },
+        )
+        .await
     }
 
     /// A number out of the database, as an operator could ask for it.
@@ -78,6 +87,40 @@ impl Place {
                 sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
             }
         }
+    }
+
+    /// The columns of all tables that hold this text somewhere, as `table.column`.
+    pub async fn columns_with(&self, text: &str) -> Vec<String> {
+        use sqlx::{AssertSqlSafe, Connection as _};
+        const ON_SQLITE: &str = "select m.name, c.name from sqlite_master m join pragma_table_info(m.name) c \
+             where m.type = 'table'";
+        const ON_POSTGRES: &str = "select cast(c.table_name as text), cast(c.column_name as text) \
+             from information_schema.columns c join information_schema.tables t using (table_schema, table_name) \
+             where t.table_type = 'BASE TABLE' and table_schema = current_schema()";
+        let columns: Vec<(String, String)> = match &self.location {
+            Location::Sqlite(file) => {
+                let url = format!("sqlite://{}?mode=ro", file.display());
+                let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+                sqlx::query_as(ON_SQLITE).fetch_all(&mut connection).await.unwrap()
+            }
+            Location::Postgres(url) => {
+                let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+                sqlx::query_as(AssertSqlSafe(ON_POSTGRES.to_owned()))
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap()
+            }
+        };
+        assert!(columns.len() > 100, "{columns:?}");
+        let mut found = Vec::new();
+        for (table, column) in columns {
+            let rows =
+                format!("select count(*) from \"{table}\" where cast(\"{column}\" as text) like '%{text}%'");
+            if self.count(&rows).await > 0 {
+                found.push(format!("{table}.{column}"));
+            }
+        }
+        found
     }
 
     /// Runs a statement beside the store, as an operator could.
@@ -245,9 +288,10 @@ pub fn consent(id: i64, of: i64, kind: ConsentKind) -> ConsentChange {
         scope: "sender:88001".to_owned(),
         kind,
         at_ms: NOW + id,
-        inbound: None,
+        channel: Channel::Sms,
         actor: "handset".to_owned(),
-        detail: None,
+        evidence: Evidence::default(),
+        asks: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Leases, slices, and what a dead owner leaves behind.
 
-use backchat::message::{MessageId, Outbound, OutcomeKind, Purpose, Relay};
+use backchat::message::{MessageId, Outbound, OutcomeKind, Purpose, Relay, Scope};
 use backchat::store::{
     Acceptance, Check, ChunkId, ConsentKind, NewChunk, OpenError, Record, SliceMark, StoreError,
 };
@@ -30,7 +30,8 @@ fn check(message: i64) -> Check {
         message: MessageId(message),
         attempt: 0,
         number: number(message),
-        scopes: vec!["all".to_owned(), "sender:88001".to_owned()],
+        scopes: vec![Scope::Everything, Scope::Sender("88001".to_owned())],
+        consent_since_ms: None,
     }
 }
 

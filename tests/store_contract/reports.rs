@@ -1,6 +1,6 @@
 //! What the store tells those who ask.
 
-use backchat::message::{CampaignId, MessageId, OutcomeKind, Purpose, Sender, Source};
+use backchat::message::{CampaignId, MessageId, OutcomeKind, Purpose, Scope, Sender, Source};
 use backchat::store::{
     Acceptance, AnswerRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, ConsentKind, EventRow,
     InvitationChange, InvitationState, OutcomeRow, ReceiptRow, Record, ReplyFilter, SliceMark, Store,
@@ -209,7 +209,8 @@ async fn a_campaigns_results_add_up(place: Place) {
         message: MessageId(6),
         attempt: 0,
         number: number(6),
-        scopes: vec!["sender:88001".to_owned()],
+        scopes: vec![Scope::Sender("88001".to_owned())],
+        consent_since_ms: None,
     };
     store
         .mark_slice(SliceMark { chunk: ChunkId(100), upto: 6, checks: vec![check], at_ms: NOW })

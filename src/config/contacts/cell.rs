@@ -88,7 +88,7 @@ pub(super) fn zone(text: &str) -> Result<String, Fault> {
 }
 
 /// A number as it may be shown: two signs of its beginning, three of its end.
-pub(super) fn masked(text: &str) -> String {
+pub(in crate::config) fn masked(text: &str) -> String {
     let signs: Vec<char> = text.chars().filter(|sign| !sign.is_control()).collect();
     let (head, tail) = if signs.len() > 8 { (3, 3) } else { (1, 0) };
     let head: String = signs.iter().take(head).collect();

@@ -194,26 +194,30 @@ create table answer (
 ) strict;
 create index answer_campaign on answer (campaign, number, question);
 
--- The opt-outs in force, and beside them every change there ever was.
+-- The opt-outs in force, and beside them every change of consent there ever was.
 create table optout (
     number integer not null,
     scope text not null,
     since_ms integer not null,
     inbound integer,
+    seq integer not null,
     primary key (number, scope)
 ) strict, without rowid;
 
+-- Each is hashed together with the one before it; only ever added to. It holds no number and no text: those are evidence,
+-- which may have to be erased.
 create table consent_event (
-    id integer primary key,
-    number integer not null,
+    seq integer primary key,
+    id integer not null unique,
+    kind text not null check (kind in ('opt_out', 'opt_in', 'lifted', 'asked', 'declined', 'erased')),
     scope text not null,
-    kind text not null check (kind in ('opt_out', 'opt_in')),
     at_ms integer not null,
-    inbound integer,
+    channel text not null check (channel in ('sms', 'keyword', 'import', 'api', 'operator')),
     actor text not null,
-    detail text
+    evidence text not null,
+    erases text,
+    hash text not null
 ) strict;
-create index consent_event_number on consent_event (number);
 
 create table event (
     id integer primary key,
