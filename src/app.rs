@@ -1,5 +1,9 @@
-//! The wiring: what is started, in which order, and how it is drained and stopped.
+//! The wiring: what is started, in which order, and how it is changed while it runs, drained and stopped.
 
+mod reload;
+mod standing;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +25,10 @@ use crate::flow::{self, Flow};
 use crate::metrics::Metrics;
 use crate::smpp::client::{BindSettings, Sinks, bind};
 use crate::smpp::pace::Pace;
+use crate::smpp::submission::Arrival;
 use crate::store::{Access, Location, OpenError, Options, Store, StoreError, SubjectKey};
+
+pub use standing::{Asked, BindStanding, STANDING_FRESH_MS, Standing};
 
 /// Slices a bind holds in advance of its window: one being sent, one ready.
 const SLICES_HELD: usize = 2;
@@ -53,13 +60,25 @@ pub async fn open_store(config: &Config, clock: &Clock, access: Access) -> Resul
 /// A running server.
 pub struct Server {
     flow: Arc<Flow>,
-    lanes: Vec<Arc<Lane>>,
+    lanes: BTreeMap<String, RunningLane>,
     recovered: Recovered,
-    stop: CancellationToken,
-    feeders: Vec<JoinHandle<()>>,
-    binds: Vec<JoinHandle<()>>,
-    settlers: Vec<JoinHandle<()>>,
+    arrivals: mpsc::UnboundedSender<Vec<Arrival>>,
     inbound: JoinHandle<()>,
+    stop: CancellationToken,
+    around: Vec<JoinHandle<()>>,
+    started_ms: i64,
+    loaded_ms: i64,
+    asked: Option<Asked>,
+}
+
+/// A carrier account at work.
+struct RunningLane {
+    lane: Arc<Lane>,
+    pace: Arc<Pace>,
+    stop: CancellationToken,
+    feeder: JoinHandle<()>,
+    binds: Vec<JoinHandle<()>>,
+    settler: JoinHandle<()>,
 }
 
 impl Server {
@@ -84,46 +103,45 @@ impl Server {
         let watch = tokio::spawn(flow::consent::watch(Arc::clone(&flow), seen, stop.clone()));
         let inbound = tokio::spawn(take_in(Arc::clone(&flow), arrived));
         let mut server = Self {
-            lanes: Vec::new(),
+            lanes: BTreeMap::new(),
             recovered,
-            stop,
-            feeders: vec![watch],
-            binds: Vec::new(),
-            settlers: Vec::new(),
+            arrivals,
             inbound,
+            around: vec![watch, tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone()))],
+            stop,
+            started_ms: flow.clock.now_ms(),
+            loaded_ms: flow.clock.now_ms(),
+            asked: None,
             flow: Arc::clone(&flow),
         };
-        for carrier in flow.config().carriers.clone() {
-            server.start_lane(&carrier, &arrivals);
+        for carrier in &flow.config().carriers {
+            server.start_lane(carrier);
         }
-        server.feeders.push(tokio::spawn(plan_campaigns(Arc::clone(&server.flow), server.stop.clone())));
         Ok(server)
     }
 
-    fn start_lane(
-        &mut self,
-        carrier: &Carrier,
-        arrivals: &mpsc::UnboundedSender<Vec<crate::smpp::submission::Arrival>>,
-    ) {
+    fn start_lane(&mut self, carrier: &Carrier) {
         let (settled, settlements) = mpsc::unbounded_channel();
         let (direct, directs) = mpsc::unbounded_channel();
-        let sinks = Sinks { settled, arrivals: arrivals.clone() };
+        let sinks = Sinks { settled, arrivals: self.arrivals.clone() };
         let pace = Arc::new(Pace::new(carrier.rate.parts_per_second()));
         let changes = Arc::new(watch::Sender::new(0));
-        let mut handles = Vec::new();
+        let (mut handles, mut binds) = (Vec::new(), Vec::new());
         for (index, mode) in modes(carrier).into_iter().enumerate() {
             let settings = bind_settings(carrier, index, mode);
             let metrics = Arc::clone(&self.flow.metrics);
             let (handle, task) =
                 bind(settings, Arc::clone(&pace), sinks.clone(), metrics, Arc::clone(&changes));
             handles.push(handle);
-            self.binds.push(tokio::spawn(task.run()));
+            binds.push(tokio::spawn(task.run()));
         }
         let lane = Arc::new(Lane::new(carrier, handles, changes, direct));
         let flow = || Arc::clone(&self.flow);
-        self.settlers.push(tokio::spawn(settle(flow(), Arc::clone(&lane), settlements, directs)));
-        self.feeders.push(tokio::spawn(feed(flow(), Arc::clone(&lane), self.stop.clone())));
-        self.lanes.push(lane);
+        let settler = tokio::spawn(settle(flow(), Arc::clone(&lane), settlements, directs));
+        let stop = CancellationToken::new();
+        let feeder = tokio::spawn(feed(flow(), Arc::clone(&lane), stop.clone()));
+        let running = RunningLane { lane, pace, stop, feeder, binds, settler };
+        self.lanes.insert(carrier.name.clone(), running);
     }
 
     /// The journeys, for commands that start some.
@@ -139,14 +157,29 @@ impl Server {
     /// Drains: sends nothing more, waits for answers to what is in the windows, unbinds, writes everything down.
     pub async fn stop(self) {
         self.stop.cancel();
-        join(self.feeders).await;
-        self.lanes.iter().flat_map(|lane| &lane.binds).for_each(|bind| bind.drain());
-        join(self.binds).await;
-        join(self.settlers).await;
-        drop(self.lanes);
+        join(self.around).await;
+        drain(self.lanes.into_values().collect()).await;
+        drop(self.arrivals);
         join(vec![self.inbound]).await;
         self.flow.store.clone().close(self.flow.clock.now_ms()).await;
     }
+}
+
+/// Ends lanes: they send nothing more, wait for answers to what is in their windows, unbind, write everything down.
+async fn drain(lanes: Vec<RunningLane>) {
+    lanes.iter().for_each(|lane| lane.stop.cancel());
+    let (mut feeders, mut binds, mut settlers, mut running) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for lane in lanes {
+        feeders.push(lane.feeder);
+        binds.extend(lane.binds);
+        settlers.push(lane.settler);
+        running.push(lane.lane);
+    }
+    join(feeders).await;
+    running.iter().flat_map(|lane| &lane.binds).for_each(|bind| bind.drain());
+    join(binds).await;
+    join(settlers).await;
 }
 
 async fn join(tasks: Vec<JoinHandle<()>>) {

@@ -6,15 +6,23 @@ mod consent;
 mod decode;
 mod demo;
 mod erase;
+mod events;
 mod hours;
+mod inbox;
 mod live;
 mod look;
 mod optout;
 mod paint;
 mod read;
+mod reload;
+mod replies;
 mod report;
+mod results;
 mod serve;
+mod sheet;
 mod simulate;
+mod status;
+mod survey;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -41,9 +49,24 @@ enum Command {
     Demo(demo::Args),
     /// Run the server: bind to the carriers of a configuration, send, take in replies
     #[command(
-        after_help = "Example:\n  backchat serve --config config/minimal.toml\n\nCtrl-C or SIGTERM drains: answers to what is in the window are waited for, then it unbinds."
+        after_help = "Example:\n  backchat serve --config config/minimal.toml\n\nCtrl-C or SIGTERM drains: answers to what is in the window are waited for, then it unbinds.\nSIGHUP or `backchat reload` reads the file again."
     )]
     Serve(serve::Args),
+    /// A running server reads its configuration again; a wrong file changes nothing
+    #[command(
+        after_help = "Example:\n  backchat reload --config config/minimal.toml\n\nSIGHUP to the server does the same. What the change does not concern goes on: no bind is dropped for a keyword,\na text, a survey or a rate. A carrier that is gone drains first."
+    )]
+    Reload(reload::ReloadArgs),
+    /// What a reload would change, in words: which binds would restart, and why
+    #[command(
+        after_help = "Examples:\n  backchat plan config/minimal.toml\n  backchat plan new.toml --against config/minimal.toml"
+    )]
+    Plan(reload::PlanArgs),
+    /// What happened: answers, opt-outs and more, in order, from wherever a reader left off
+    #[command(
+        after_help = "Examples:\n  backchat events --kind opt_out --since 2h\n  backchat events --follow --json --after 1042\n\nEach event has a number. A reader that keeps the last number it has dealt with, and gives it back with --after, is\ntold each event at least once."
+    )]
+    Events(events::Args),
     /// Check a configuration and every file it names; say what is wrong, where, and what would be right
     #[command(after_help = "Example:\n  backchat check config/minimal.toml")]
     Check(check::Args),
@@ -57,9 +80,11 @@ enum Command {
     Campaign(campaign::Args),
     /// What people answered, newest first
     #[command(
-        after_help = "Examples:\n  backchat replies --config config/minimal.toml\n  backchat replies --campaign exit-november --verdict ambiguous --json"
+        after_help = "Examples:\n  backchat replies --config config/minimal.toml\n  backchat replies --campaign exit-november --verdict ambiguous --json\n  backchat replies --survey exit --language ro --csv > replies.csv\n  backchat replies tag 123456789 price"
     )]
-    Replies(look::RepliesArgs),
+    Replies(replies::Args),
+    /// What surveys came to: counts, rates, distributions, by language and more
+    Survey(survey::Args),
     /// The life of one message, or everything with one number: each judgement and its reason
     #[command(
         after_help = "Examples:\n  backchat why 05W2K8Q3M4N7A --config config/minimal.toml\n  backchat why +447700900123"
@@ -84,6 +109,19 @@ enum Command {
         after_help = "Example:\n  backchat erase +447700900123 --reason \"asked by letter of 1 March, case 4711\"\n\nIt needs `erasure_key` in [store]. Lists that were read in are files of yours: take the number out of them too."
     )]
     Erase(erase::Args),
+    /// What people wrote that is neither an answer nor a command, and what is said back
+    #[command(
+        after_help = "Examples:\n  backchat inbox list\n  backchat inbox show +447700900123\n  backchat inbox reply +447700900123 \"We call you at nine.\""
+    )]
+    Inbox(inbox::Args),
+    /// How the servers, their binds and the queue are
+    #[command(after_help = "Example:\n  backchat status --config config/minimal.toml")]
+    Status(status::StatusArgs),
+    /// Messages that may or may not have left when a link or a process broke, and what is done about them
+    #[command(
+        after_help = "Example:\n  backchat indoubt --config config/minimal.toml\n\nThe policy is the carrier's `in_doubt`: sent again, held for a late receipt, or never sent twice."
+    )]
+    Indoubt(status::InDoubtArgs),
     /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
     #[command(
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
@@ -146,10 +184,17 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::run(args).await,
             Command::Serve(args) => serve::run(args).await,
+            Command::Reload(args) => reload::reload(args).await,
+            Command::Plan(args) => reload::plan(args).await,
+            Command::Events(args) => events::run(args).await,
+            Command::Inbox(args) => inbox::run(args).await,
+            Command::Status(args) => status::status(args).await,
+            Command::Indoubt(args) => status::indoubt(args).await,
             Command::Check(args) => check::run(&args),
             Command::Simulate(args) => simulate::run(args).await,
             Command::Campaign(args) => campaign::run(args).await,
-            Command::Replies(args) => look::replies(args).await,
+            Command::Replies(args) => replies::run(args).await,
+            Command::Survey(args) => survey::run(args).await,
             Command::Why(args) => look::why(args).await,
             Command::Read(args) => read::run(&args),
             Command::Hours(args) => hours::run(args).await,

@@ -11,6 +11,7 @@ mod hours;
 mod language;
 pub mod lists;
 mod packs;
+mod plan;
 mod problem;
 mod raw;
 mod reserved;
@@ -30,6 +31,7 @@ pub use contacts::{Contact, Contacts, RowFault, RowProblem, open_contacts, read_
 pub use language::{ByLanguage, NotALanguage, language_tag};
 pub use lists::{List, ListedNumber, instant_of, open_list, read_list};
 pub use packs::{PACK_FILES, Packs, load_packs};
+pub use plan::{CarrierChange, Change, Plan};
 pub use problem::{Problem, Problems};
 pub use simulator::{
     Account, Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,

@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod consent;
 pub mod hours;
 pub mod inbound;
+pub mod inbox;
 pub mod outbound;
 pub mod receipts;
 pub mod recovery;

@@ -8,13 +8,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 mod accept;
+mod analysis;
 mod arrivals;
 mod audience;
 mod consent;
 mod contexts;
+mod desk;
 mod engine;
 mod erase;
 mod error;
+mod events;
 mod history;
 mod inbound;
 mod locator;
@@ -22,6 +25,7 @@ mod open;
 mod outcomes;
 #[cfg(test)]
 mod plans;
+mod pulse;
 mod queue;
 mod results;
 mod rows;
@@ -30,25 +34,28 @@ mod sql;
 mod views;
 mod writer;
 
+pub use analysis::{Dimension, Narrow, OutcomeCount, Reply, ValueCount};
 pub use arrivals::{
-    AnswerRow, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow, PartsKey, RecentInbound,
-    ReplyContext,
+    AnswerRow, ConversationChange, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow, PartsKey,
+    RecentInbound, ReplyContext,
 };
 pub use audience::{Audience, AudienceGroup, AudienceRow, PlanState, PlanStep};
 pub use consent::{
     Asks, Channel, ConsentChange, ConsentKind, ConsentPack, Evidence, Fault, Head, ListProgress, ListRow,
     OptedOut, Pending, Proof, Standing, SubjectKey, Verified,
 };
+pub use desk::{ConversationWork, TagWork};
 pub use erase::Erased;
 pub use error::{OpenError, StoreError};
+pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
     Acceptance, Campaign, CampaignProgress, CampaignState, Check, ChunkId, EventRow, Interrupted, Invitation,
     InvitationChange, InvitationState, LeasedChunk, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record,
     SliceMark,
 };
 pub use views::{
-    AnswerCount, Census, InDoubt, Life, LifeEntry, NumberLife, QueueDepth, ReplyFilter, ReplyRow, Results,
-    StateCount,
+    AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
+    NumberLife, NumberedEvent, QueueDepth, ReplyFilter, ReplyRow, Results, StateCount, ThreadItem,
 };
 
 use crate::message::{CampaignId, MessageId, Msisdn, Sender};

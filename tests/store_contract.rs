@@ -4,6 +4,8 @@
 
 #[path = "store_contract/consent.rs"]
 mod consent;
+#[path = "store_contract/desk.rs"]
+mod desk;
 #[path = "store_contract/fixtures.rs"]
 mod fixtures;
 #[path = "store_contract/inbound.rs"]

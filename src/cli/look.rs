@@ -1,4 +1,4 @@
-//! `backchat replies` and `backchat why`: what people said, and the life of a message.
+//! `backchat why`: the life of a message, and everything with one number.
 
 use std::process::ExitCode;
 
@@ -12,29 +12,8 @@ use crate::cli::paint::Surface;
 use crate::cli::{ConfigArg, Done, Failure};
 use crate::clock::Clock;
 use crate::config;
-use crate::message::{CampaignId, MessageId, Msisdn};
-use crate::store::{Access, Life, LifeEntry, NumberLife, ReplyFilter, ReplyRow, Store};
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct RepliesArgs {
-    /// Only of this campaign
-    #[arg(long)]
-    campaign: Option<String>,
-    /// Only from this number
-    #[arg(long)]
-    number: Option<String>,
-    /// Only those read so: answer:3, optout, optin, help, ambiguous, freetext
-    #[arg(long)]
-    verdict: Option<String>,
-    /// At most so many
-    #[arg(long, default_value_t = 100)]
-    limit: i64,
-    /// One JSON document: the list, empty when there are none
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    config: ConfigArg,
-}
+use crate::message::{MessageId, Msisdn};
+use crate::store::{Access, Life, LifeEntry, NumberLife, ReplyRow, Store};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct WhyArgs {
@@ -51,31 +30,6 @@ pub(crate) struct WhyArgs {
 async fn store(config: &ConfigArg) -> Result<Store, Failure> {
     let config = config::load(&config.config).map_err(|problems| Failure::wrong(rendered(&problems)))?;
     open_store(&config, &Clock::System, Access::Look).await.map_err(Failure::unreachable)
-}
-
-pub(crate) async fn replies(args: RepliesArgs) -> Done {
-    let number = args.number.as_deref().map(Msisdn::parse).transpose();
-    let filter = ReplyFilter {
-        campaign: args.campaign.map(CampaignId),
-        number: number.map_err(|error| Failure::wrong(format!("--number: it {error}")))?,
-        verdict: args.verdict,
-        limit: args.limit,
-        ..ReplyFilter::default()
-    };
-    let store = store(&args.config).await?;
-    let rows = store.replies(&filter).await.map_err(Failure::unreachable)?;
-    if args.json {
-        return print_json(&rows, rows.is_empty());
-    }
-    if rows.is_empty() {
-        eprintln!("no replies");
-        return Ok(ExitCode::from(1));
-    }
-    let surface = Surface::of_stdout();
-    for row in &rows {
-        println!("{}", reply_line(row, surface));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Columns on a terminal, tabs when piped.
@@ -215,7 +169,7 @@ pub(crate) fn clock_time(at_ms: i64) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string()
 }
 
-fn print_json<T: Serialize>(value: &T, nothing: bool) -> Done {
+pub(crate) fn print_json<T: Serialize>(value: &T, nothing: bool) -> Done {
     println!("{}", serde_json::to_string_pretty(value).map_err(Failure::wrong)?);
     Ok(ExitCode::from(u8::from(nothing)))
 }

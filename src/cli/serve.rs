@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::app::Server;
@@ -19,10 +20,21 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Done {
     let config = config::load(&args.config.config).map_err(|problems| Failure::wrong(rendered(&problems)))?;
+    // Wherever the process stands later, a reload reads the same file.
+    let file = std::fs::canonicalize(&args.config.config).map_err(Failure::wrong)?;
     let carriers = config.carriers.len();
-    let server = Server::start(config, Clock::System).await.map_err(Failure::unreachable)?;
+    let mut hangups = signal(SignalKind::hangup()).map_err(Failure::unreachable)?;
+    let mut server = Server::start(config, Clock::System).await.map_err(Failure::unreachable)?;
     info!("serving {carriers} carrier(s); Ctrl-C drains and stops");
-    asked_to_stop().await?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    let waits = tokio::spawn(async move {
+        let asked_to = asked_to_stop().await;
+        asked.cancel();
+        asked_to
+    });
+    server.watch(&file, &mut hangups, stop).await;
+    waits.await.map_err(Failure::unreachable)??;
     info!("draining");
     server.stop().await;
     info!("stopped");

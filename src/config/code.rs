@@ -177,6 +177,13 @@ pub(super) fn read(
         }
     }
     let (number, carrier, brand) = (number?, carrier?, brand?);
+    if number.value.kind() == SenderKind::Alphanumeric {
+        let hint =
+            "a name can only be sent from: take the keywords out, or give them to a short code or a number";
+        for at in &keywords_at {
+            document.note(at.clone(), format!("nobody can write to `{}`", number.value), hint);
+        }
+    }
     let filled = [("brand", brand.value.as_str()), ("number", number.value.0.as_str()), ("contact", contact)];
     let texts = languages.iter().filter_map(|language| {
         let built_in = pack.get(&language.value).or_else(|| pack.get(primary(&language.value)));
@@ -282,22 +289,51 @@ fn keywords(code: &Table<'_>) -> (Vec<CodeKeyword>, Vec<Range<usize>>) {
     let mut keywords: Vec<CodeKeyword> = Vec::new();
     let mut places = Vec::new();
     for (word, value) in table.entries() {
-        let good = is_keyword(word.value);
-        if !good {
-            let what = format!("`{}` is no keyword", cut(word.value));
-            table.document().note(word.span.clone(), what, KEYWORD_HINT);
-        }
-        if keywords.iter().any(|have| have.word.to_lowercase() == word.value.to_lowercase()) {
-            let what = format!("the keyword `{}` stands here twice", cut(word.value));
-            table.document().note(word.span.clone(), what, "capitals don't matter; take one out");
-            continue;
-        }
-        if let Some(opens) = table.read(word.value, value, opens).filter(|_| good) {
-            keywords.push(CodeKeyword { word: word.value.to_owned(), opens: opens.value });
-            places.push(opens.span);
+        let Some(read) = table.read(word.value, value, start) else { continue };
+        let (opens, aliases) = read.value;
+        let own = std::iter::once((word.value, word.span));
+        for (word, at) in own.chain(aliases.iter().map(|alias| (alias.as_str(), read.span.clone()))) {
+            let twice = keywords.iter().any(|have| have.word.to_lowercase() == word.to_lowercase());
+            let wrong = match (is_keyword(word), twice) {
+                (false, _) => Some((format!("`{}` is no keyword", cut(word)), KEYWORD_HINT)),
+                (true, true) => {
+                    let what = format!("the keyword `{}` stands here twice", cut(word));
+                    Some((what, "capitals don't matter; take one out"))
+                }
+                (true, false) => None,
+            };
+            if let Some((what, hint)) = wrong {
+                table.document().note(at, what, hint);
+                continue;
+            }
+            keywords.push(CodeKeyword { word: word.to_owned(), opens: opens.clone() });
+            places.push(read.span.clone());
         }
     }
     (keywords, places)
+}
+
+/// What a keyword starts, and the other words that start the same: a text, or a table with `opens` and `aliases`.
+fn start(value: &DeValue<'_>) -> Result<(Opens, Vec<String>), Wrong> {
+    let DeValue::Table(table) = value else { return opens(value).map(|opens| (opens, Vec::new())) };
+    let usual = "write { opens = \"survey:exit\", aliases = [\"EXITS\"] }";
+    if let Some((other, _)) =
+        table.iter().find(|(key, _)| !["opens", "aliases"].contains(&key.get_ref().as_ref()))
+    {
+        return Err(Wrong::new(format!("has `{}`, which is not known here", cut(other.get_ref())), usual));
+    }
+    let opened = table.get("opens").ok_or_else(|| Wrong::new("does not say what it opens", usual))?;
+    let opened = opens(opened.get_ref())?;
+    let mut aliases = Vec::new();
+    if let Some(written) = table.get("aliases") {
+        let DeValue::Array(words) = written.get_ref() else {
+            return Err(Wrong::new("has `aliases` that are no list", usual));
+        };
+        for word in words.iter() {
+            aliases.push(text(word.get_ref())?.to_owned());
+        }
+    }
+    Ok((opened, aliases))
 }
 
 fn opens(value: &DeValue<'_>) -> Result<Opens, Wrong> {
@@ -394,6 +430,55 @@ mod tests {
             );
             assert!(texts.values().all(|text| text.starts_with("{brand}")), "{language}: who it is");
         }
+    }
+
+    const LEAST: &str = "[[carrier]]\nname = \"main\"\nhost = \"127.0.0.1\"\nport = 2775\nsystem_id = \"a\"\n\
+        password = \"plain:a\"\n[[code]]\nnumber = \"88001\"\ncarrier = \"main\"\nbrand = \"Town\"\n[code.keywords]\n";
+
+    fn problems(text: &str) -> Vec<String> {
+        let problems = crate::config::parse("t", text, Path::new("")).err();
+        problems.map_or_else(Vec::new, |problems| {
+            problems.items().iter().map(|problem| problem.what.clone()).collect()
+        })
+    }
+
+    #[test]
+    fn a_keyword_may_have_other_words_that_start_the_same() {
+        let text = format!(
+            "{LEAST}JOIN = {{ opens = \"opt-in\", aliases = [\"SIGNUP\", \"REGO\"] }}\nAGENT = \"inbox\"\n"
+        );
+        let config = crate::config::parse("t", &text, Path::new("")).unwrap();
+        let words: Vec<(&str, &Opens)> =
+            config.codes[0].keywords.iter().map(|one| (one.word.as_str(), &one.opens)).collect();
+        assert_eq!(words.len(), 4);
+        for word in ["JOIN", "SIGNUP", "REGO"] {
+            assert!(
+                words.iter().any(|(known, opens)| *known == word && matches!(opens, Opens::OptIn(_))),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn aliases_are_held_to_what_keywords_are() {
+        let with = |keyword: &str| problems(&format!("{LEAST}{keyword}\n"));
+        let reserved = with("JOIN = { opens = \"opt-in\", aliases = [\"STOP\"] }");
+        assert!(reserved.len() == 1 && reserved[0].contains("is read as the command"), "{reserved:?}");
+        assert_eq!(
+            with("JOIN = { opens = \"opt-in\", aliases = [\"join\"] }"),
+            ["the keyword `join` stands here twice"]
+        );
+        assert_eq!(
+            with("JOIN = { opens = \"opt-in\", alias = [\"A\"] }"),
+            ["`JOIN` has `alias`, which is not known here"]
+        );
+        assert_eq!(with("JOIN = { aliases = [\"REGO\"] }"), ["`JOIN` does not say what it opens"]);
+    }
+
+    #[test]
+    fn a_name_that_nobody_can_write_to_has_no_keywords() {
+        let text = format!("{LEAST}JOIN = \"opt-in\"\n").replace("88001", "Town");
+        assert_eq!(problems(&text), ["nobody can write to `Town`"]);
     }
 
     #[test]

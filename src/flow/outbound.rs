@@ -1,6 +1,7 @@
 //! The door out: a lane leases chunks, judges slices at the last moment, marks them, and hands them to its binds.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub struct Lane {
     pub name: String,
     /// Its binds.
     pub binds: Vec<Arc<BindHandle>>,
-    slice_parts: usize,
+    slice_parts: AtomicUsize,
     changes: Arc<watch::Sender<u64>>,
     open: Mutex<Open>,
     direct: mpsc::UnboundedSender<Vec<Direct>>,
@@ -71,11 +72,16 @@ impl Lane {
         Self {
             name: carrier.name.clone(),
             binds,
-            slice_parts: slice_parts(carrier),
+            slice_parts: AtomicUsize::new(slice_parts(carrier)),
             changes,
             open: Mutex::default(),
             direct,
         }
+    }
+
+    /// From now on its slices are cut for this rate; what else can change while it runs is read from the configuration.
+    pub fn adopt(&self, carrier: &Carrier) {
+        self.slice_parts.store(slice_parts(carrier), Ordering::Relaxed);
     }
 
     /// The bind with most room, if any has some.
@@ -194,7 +200,7 @@ async fn send_chunk(flow: &Flow, lane: &Arc<Lane>, chunk: LeasedChunk, stop: &Ca
             return;
         }
         let Some((bind, room)) = lane.roomiest() else { continue };
-        let slice = take_slice(&mut prepared, room.min(lane.slice_parts));
+        let slice = take_slice(&mut prepared, room.min(lane.slice_parts.load(Ordering::Relaxed)));
         // The pass comes before the database is asked: a STOP in between is seen by the gate.
         let pass = flow.door.enter();
         let checks: Vec<Check> = slice

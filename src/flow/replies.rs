@@ -13,8 +13,8 @@ use crate::rules::inbound::{
 use crate::rules::merge::merge;
 use crate::rules::reading::{self, Keyword};
 use crate::store::{
-    Acceptance, AnswerRow, Asks, Channel, ConsentChange, ConsentKind, EventRow, Evidence, InboundCommit,
-    InboundRow, InvitationChange, InvitationState, ReplyContext, StoreError,
+    Acceptance, AnswerRow, Asks, Channel, ConsentChange, ConsentKind, ConversationChange, EventRow, Evidence,
+    InboundCommit, InboundRow, InvitationChange, InvitationState, ReplyContext, StoreError,
 };
 
 impl Flow {
@@ -165,6 +165,11 @@ impl Flow {
                 .into_iter()
                 .collect(),
             answer,
+            conversation: decision.is_for_people().then(|| ConversationChange {
+                number: incoming.number,
+                code: incoming.code.0.clone(),
+                at_ms,
+            }),
             accept: self.reply(config, id, incoming, context, decision),
         }
     }

@@ -141,6 +141,16 @@ pub struct Decision {
     pub say: Option<(Say, Option<String>)>,
 }
 
+impl Decision {
+    /// Whether people should read it: neither an answer nor a command, and nothing we ask about once more.
+    pub fn is_for_people(&self) -> bool {
+        let command = self.opt_out.is_some() || !self.opt_in.is_empty() || self.ask_opt_in.is_some();
+        let handled =
+            matches!(self.say, Some((Say::Help | Say::Stopped | Say::Started | Say::AskAgain { .. }, _)));
+        !self.redelivery && !command && !handled && self.answer.is_none()
+    }
+}
+
 /// A digest of a message's octets (FNV-1a, 64 bits, in hexadecimal): the same today and tomorrow, on every node.
 pub fn digest(octets: &[u8]) -> String {
     const BASIS: u64 = 0xCBF2_9CE4_8422_2325;

@@ -82,7 +82,7 @@ pub struct BindHandle {
     /// Its lane.
     pub lane: Arc<str>,
     can_send: bool,
-    queue_parts: usize,
+    queue_parts: AtomicUsize,
     state: AtomicU8,
     held: AtomicUsize,
     submit: mpsc::UnboundedSender<Vec<Submission>>,
@@ -105,10 +105,17 @@ impl BindHandle {
     pub fn room(&self) -> usize {
         match self.state() {
             BindState::Up if self.can_send => {
-                self.queue_parts.saturating_sub(self.held.load(Ordering::Acquire))
+                let held = self.held.load(Ordering::Acquire);
+                self.queue_parts.load(Ordering::Acquire).saturating_sub(held)
             }
             _ => 0,
         }
+    }
+
+    /// From now on it takes so many parts in advance of its window.
+    pub fn take_in_advance(&self, queue_parts: usize) {
+        self.queue_parts.store(queue_parts, Ordering::Release);
+        self.changed.send_modify(|turn| *turn += 1);
     }
 
     /// Hands it parts. Each is settled exactly once, whatever happens.
@@ -163,7 +170,7 @@ pub fn bind(
         name: Arc::clone(&settings.name),
         lane: Arc::clone(&settings.lane),
         can_send: settings.mode != BindMode::Receiver,
-        queue_parts: settings.queue_parts,
+        queue_parts: AtomicUsize::new(settings.queue_parts),
         state: AtomicU8::new(BindState::Down as u8),
         held: AtomicUsize::new(0),
         submit,

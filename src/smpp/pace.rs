@@ -1,7 +1,7 @@
 //! How fast a carrier account may be sent to: parts a second over all its binds, and rest when it says it is busy.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, MonotonicClock};
@@ -18,10 +18,12 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 /// "Throttled" again within this time after a rest is the same trouble going on.
 const SAME_TROUBLE: Duration = Duration::from_secs(5);
 
+type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
+
 /// The pace of one carrier account, shared by its binds.
 #[derive(Debug)]
 pub struct Pace {
-    limiter: RateLimiter<NotKeyed, InMemoryState, MonotonicClock>,
+    limiter: RwLock<Limiter>,
     clock: MonotonicClock,
     rest: Mutex<Rest>,
 }
@@ -35,13 +37,16 @@ struct Rest {
 impl Pace {
     /// So many parts a second.
     pub fn new(parts_per_second: NonZeroU32) -> Self {
-        let burst = NonZeroU32::new(parts_per_second.get() / BURSTS_A_SECOND).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::per_second(parts_per_second).allow_burst(burst);
         Self {
-            limiter: RateLimiter::direct_with_clock(quota, MonotonicClock),
+            limiter: RwLock::new(limiter(parts_per_second)),
             clock: MonotonicClock,
             rest: Mutex::default(),
         }
+    }
+
+    /// From now on so many parts a second.
+    pub fn change(&self, parts_per_second: NonZeroU32) {
+        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = limiter(parts_per_second);
     }
 
     /// May one part go now? Else, when to ask again.
@@ -54,7 +59,8 @@ impl Pace {
         if let Some(until) = resting {
             return Err(until);
         }
-        self.limiter.check().map_err(|not_yet| now + not_yet.wait_time_from(self.clock.now()))
+        let limiter = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
+        limiter.check().map_err(|not_yet| now + not_yet.wait_time_from(self.clock.now()))
     }
 
     /// The carrier said it is busy: rest, longer each time it says so again.
@@ -68,6 +74,11 @@ impl Pace {
         }
         rest.until = Some(now + rest.length);
     }
+}
+
+fn limiter(parts_per_second: NonZeroU32) -> Limiter {
+    let burst = NonZeroU32::new(parts_per_second.get() / BURSTS_A_SECOND).unwrap_or(NonZeroU32::MIN);
+    RateLimiter::direct_with_clock(Quota::per_second(parts_per_second).allow_burst(burst), MonotonicClock)
 }
 
 #[cfg(test)]

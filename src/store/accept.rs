@@ -8,7 +8,7 @@ use super::audience;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
-use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, EventRow, Invitation, NewChunk};
+use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
 use crate::message::{CampaignId, MessageId, Outbound};
@@ -41,12 +41,6 @@ static INVITATIONS: Sql = Sql::new(
      select campaign, number, sender, message, survey, question, state, asked, language, name, opened_ms, closed_ms \
      from {rows campaign text, number bigint, sender text, message bigint, survey text, question text, state text, \
          asked bigint, language text, name text, opened_ms bigint, closed_ms bigint} \
-     where true on conflict do nothing",
-);
-static EVENTS: Sql = Sql::new(
-    "insert into event (id, at_ms, kind, number, message, campaign, detail) \
-     select id, at_ms, kind, number, message, campaign, detail \
-     from {rows id bigint, at_ms bigint, kind text, number bigint, message bigint, campaign text, detail text} \
      where true on conflict do nothing",
 );
 static PROGRESS: Sql = Sql::new(
@@ -97,8 +91,7 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
     chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
     tx.change_all(&INVITATIONS, &invitations).await?;
-    let events: Vec<&EventRow> = all.iter().flat_map(|one| &one.events).collect();
-    tx.change_all(&EVENTS, &events).await?;
+    tx.events.extend(all.iter().flat_map(|one| &one.events).cloned());
     let mut furthest: BTreeMap<&CampaignId, &CampaignProgress> = BTreeMap::new();
     for progress in all.iter().filter_map(|one| one.progress.as_ref()) {
         let known = furthest.entry(&progress.id).or_insert(progress);

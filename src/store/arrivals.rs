@@ -72,8 +72,21 @@ pub struct InboundCommit {
     pub invitations: Vec<InvitationChange>,
     /// The answer it gives.
     pub answer: Option<AnswerRow>,
+    /// What it is to people at the inbox.
+    pub conversation: Option<ConversationChange>,
     /// Our replies to it, and events.
     pub accept: Acceptance,
+}
+
+/// A message that people are to read: it opens the conversation of its handset and code, or goes on with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationChange {
+    /// The handset.
+    pub number: Msisdn,
+    /// The code it wrote to.
+    pub code: String,
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
 }
 
 /// An answer to a question. Key: the inbound message. A later answer of the same handset to the same question

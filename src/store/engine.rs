@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
+use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 
 /// Readers at once. Reports are rare; on two cores more readers only take time from the writer.
@@ -184,11 +185,13 @@ pub(super) struct Tx<'a> {
     pub(super) located: usize,
     /// The key under which erased numbers are known.
     pub(super) subjects: Option<SubjectKey>,
+    /// What is told at the end of the transaction: numbering it locks out every other writer until the commit.
+    pub(super) events: Vec<EventRow>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a mut Connection, epoch: i64) -> Self {
-        Self { connection, epoch, generation: 0, located: 0, subjects: None }
+        Self { connection, epoch, generation: 0, located: 0, subjects: None, events: Vec::new() }
     }
 
     /// 1 where there is one server a database, so that whatever another run holds it holds no more; else 0.

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::accept;
 use super::arrivals::{AnswerRow, InboundCommit, InboundRow, PartRow, PartsKey};
 use super::consent;
 use super::engine::Tx;
@@ -12,6 +11,7 @@ use super::error::StoreError;
 use super::locator;
 use super::rows::{Acceptance, InvitationChange};
 use super::sql::Sql;
+use super::{accept, desk};
 
 static INBOUND: Sql = Sql::new(
     "insert into inbound (id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, \
@@ -134,6 +134,7 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
         tx.change(&ANSWERS, &answers).await?;
         tx.change(&REPLACED, &answers).await?;
     }
+    desk::arrived(tx, fresh.iter().filter_map(|commit| commit.conversation.as_ref())).await?;
     accept::accept(tx, &fresh.iter().map(|commit| &commit.accept).collect::<Vec<&Acceptance>>()).await
 }
 

@@ -226,3 +226,116 @@ pub struct InDoubt {
     /// The message's state now.
     pub state: String,
 }
+
+/// An event with its number.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NumberedEvent {
+    /// Its place: given back as a cursor, all that follow are told.
+    pub seq: i64,
+    /// Its id, the same however often it is told.
+    pub id: i64,
+    /// When, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// What happened: `answer`, `opt_out`, `opt_in`...
+    pub kind: String,
+    /// To whom.
+    pub number: Option<Msisdn>,
+    /// To which message.
+    pub message: Option<MessageId>,
+    /// In which campaign.
+    pub campaign: Option<CampaignId>,
+    /// The particulars, a JSON document.
+    pub detail: Option<String>,
+}
+
+impl fmt::Debug for NumberedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NumberedEvent")
+            .field("seq", &self.seq)
+            .field("kind", &self.kind)
+            .field("number", &self.number)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a conversation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConversationState {
+    /// Nobody has taken it.
+    Open,
+    /// Somebody has.
+    Assigned,
+    /// It is done; what comes in opens it again.
+    Closed,
+}
+
+/// What one handset and one code have to say to each other, beside answers and commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// The handset.
+    pub number: Msisdn,
+    /// The code.
+    pub code: String,
+    /// How it stands.
+    pub state: ConversationState,
+    /// Who has taken it.
+    pub assignee: Option<String>,
+    /// Words put on it, in order.
+    pub tags: Vec<String>,
+    /// Messages nobody has read.
+    pub unread: i64,
+    /// When it began, milliseconds since the epoch.
+    pub opened_ms: i64,
+    /// When the person wrote last.
+    pub last_in_ms: i64,
+    /// When somebody answered last.
+    pub last_out_ms: Option<i64>,
+    /// When it was closed.
+    pub closed_ms: Option<i64>,
+}
+
+/// Which conversations are wanted; what is `None` does not narrow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConversationFilter {
+    /// In this state; else all that are not closed.
+    pub state: Option<ConversationState>,
+    /// On this code.
+    pub code: Option<String>,
+    /// Taken by this person.
+    pub assignee: Option<String>,
+    /// At most so many; 0 means [`ConversationFilter::PAGE`].
+    pub limit: i64,
+}
+
+impl ConversationFilter {
+    /// One page.
+    pub const PAGE: i64 = 1_000;
+}
+
+/// One message of a conversation.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThreadItem {
+    /// The inbound message's or the message's id.
+    pub id: i64,
+    /// When it came or was accepted, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// `in` or `out`.
+    pub direction: String,
+    /// The words.
+    pub text: String,
+    /// How it was read, or its state.
+    pub state: String,
+    /// Whose words: `handset`, `operator`, `campaign`...
+    pub source: String,
+}
+
+impl fmt::Debug for ThreadItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadItem")
+            .field("at_ms", &self.at_ms)
+            .field("direction", &self.direction)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

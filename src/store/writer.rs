@@ -11,16 +11,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use super::arrivals::{InboundCommit, PartRow};
 use super::audience::{self, Audience, PlanStep};
 use super::consent::{ConsentChange, ListProgress, SubjectKey};
+use super::desk::{ConversationUpdate, TagChange};
 use super::engine::{Connection, Engine, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::locator::Generations;
+use super::pulse::{AskRow, PulseRow};
 use super::rows::{
     Acceptance, Campaign, CampaignState, ChunkId, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow, Record,
     SliceMark,
 };
+use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
-use crate::store::{accept, consent, erase, inbound, outcomes, queue};
+use crate::store::{accept, consent, desk, erase, events, inbound, outcomes, pulse, queue};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -61,6 +64,10 @@ pub(super) enum Write {
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(SliceMark),
     Lease { lane: String, now_ms: i64, lease_ms: i64 },
+    Conversation(ConversationUpdate),
+    Tag(TagChange),
+    Pulse(PulseRow),
+    Ask(AskRow),
     Ended { at_ms: i64 },
 }
 
@@ -77,6 +84,7 @@ pub(super) enum Answer {
     Suppressed(Vec<MessageId>),
     Leased(Option<LeasedChunk>),
     Handed(Handed),
+    Conversation(Conversation),
 }
 
 /// Chunks handed out by `lease_chunk` and not yet through: what is leased to us beyond these has no owner.
@@ -455,6 +463,10 @@ async fn apply(
             }
             Write::Audience(audience) => audience::put(tx, audience).await?,
             Write::PlanStep(step) => answers[index] = audience::step(tx, step).await?,
+            Write::Conversation(update) => answers[index] = desk::work(tx, update).await?,
+            Write::Tag(change) => answers[index] = desk::tag(tx, change).await?,
+            Write::Pulse(pulse) => pulse::beat(tx, pulse).await?,
+            Write::Ask(ask) => pulse::ask(tx, ask).await?,
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
             _ => {}
         }
@@ -521,5 +533,6 @@ async fn apply(
             answers[index] = Ok(Answer::Leased(queue::lease(tx, lane, *now_ms, *lease_ms).await?));
         }
     }
+    events::write(tx).await?;
     Ok(answers)
 }

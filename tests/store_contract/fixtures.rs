@@ -277,6 +277,7 @@ pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
         consent: Vec::new(),
         invitations: Vec::new(),
         answer: None,
+        conversation: None,
         accept: Acceptance::default(),
     }
 }

@@ -219,8 +219,14 @@ create table consent_event (
     hash text not null
 ) strict;
 
+-- The last number given to an event. Counting locks this row until the commit, so that events are numbered in the order in
+-- which they can be seen: whoever has read up to a number has missed none before it.
+create table event_head (id integer primary key, seq integer not null) strict;
+insert into event_head (id, seq) values (1, 0);
+
 create table event (
     id integer primary key,
+    seq integer not null unique,
     at_ms integer not null,
     kind text not null,
     number integer,
