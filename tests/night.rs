@@ -14,6 +14,7 @@ use backchat::clock::Clock;
 use backchat::config;
 use backchat::flow::Flow;
 use backchat::flow::accept::{Draft, Origin};
+use backchat::flow::campaign::planner::Reached;
 use backchat::flow::campaign::{BrokenRows, NewCampaign, Says, Settings};
 use backchat::message::{CampaignId, Msisdn, Purpose, Sender, Source};
 use backchat::simulator::{Account, Handsets, Settings as CarrierSettings, Simulator};
@@ -152,12 +153,11 @@ impl Night {
     async fn quiet(&self, id: &CampaignId) -> CampaignState {
         loop {
             let campaign = self.flow().store.campaign(id).await.expect("the store").expect("the campaign");
-            if campaign.state == CampaignState::Running {
-                self.flow().top_up(&campaign).await.expect("a plan");
-            }
+            let overtaken = campaign.state == CampaignState::Running
+                && self.flow().top_up(&campaign).await.expect("a plan") == Reached::Overtaken;
             self.flow().wake("night");
             let queued = self.flow().store.campaign_queued(id).await.expect("the queue");
-            if queued == 0 && self.flow().metrics.in_window.get() == 0 {
+            if !overtaken && queued == 0 && self.flow().metrics.in_window.get() == 0 {
                 return campaign.state;
             }
             tokio::task::yield_now().await;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "store_contract/audience.rs"]
+mod audience;
 #[path = "store_contract/consent.rs"]
 mod consent;
 #[path = "store_contract/desk.rs"]

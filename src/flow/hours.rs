@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::flow::Flow;
 use crate::flow::accept::CHUNK_MESSAGES;
 use crate::message::{MessageId, Msisdn, Outbound, OutcomeKind, Purpose};
-use crate::rules::hours::{Account, Hours, Place, Verdict, Windows};
+use crate::rules::hours::{Account, Enforce, Hours, Place, Verdict, Windows};
 use crate::store::{ChunkId, LeasedChunk, NewChunk, OutcomeRow, Record, StoreError};
 
 /// Places whose windows are remembered: some 300 in a campaign over the whole world, at some 10 kB each. Past it all are
@@ -61,6 +61,10 @@ impl Flow {
     /// # Errors
     /// What the memory says; the chunk is as it was then.
     pub async fn within_hours(&self, mut chunk: LeasedChunk) -> Result<Option<LeasedChunk>, StoreError> {
+        let kept = self.config().hours.enforce == Enforce::Always;
+        if !kept || !chunk.members.iter().any(|message| Hours::may_hold(message.purpose)) {
+            return Ok(Some(chunk));
+        }
         let now_ms = self.clock.now_ms();
         let mut open: Vec<MessageId> = Vec::new();
         let mut later: BTreeMap<i64, Vec<MessageId>> = BTreeMap::new();

@@ -147,15 +147,15 @@ pub async fn settle(
     mut direct: mpsc::UnboundedReceiver<Vec<Direct>>,
 ) {
     loop {
+        let (parts, messages) = tokio::select! {
+            parts = settled.recv() => (parts, None),
+            Some(messages) = direct.recv() => (Some(Vec::new()), Some(messages)),
+        };
+        let last = parts.is_none();
+        // After the wait: outcomes bear the time they came, not the time we began to wait for them.
         let mut batch = Batch::new(&flow, &lane);
-        let mut last = false;
-        tokio::select! {
-            parts = settled.recv() => match parts {
-                Some(parts) => parts.into_iter().for_each(|part| batch.part(part)),
-                None => last = true,
-            },
-            Some(messages) = direct.recv() => messages.into_iter().for_each(|message| batch.direct(message)),
-        }
+        parts.into_iter().flatten().for_each(|part| batch.part(part));
+        messages.into_iter().flatten().for_each(|message| batch.direct(message));
         // Everything that came while the last commit ran goes into this one.
         while batch.size < BATCH {
             if let Ok(parts) = settled.try_recv() {

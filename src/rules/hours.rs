@@ -115,6 +115,11 @@ impl Hours {
         self.zones.place(number, zone, area_codes)
     }
 
+    /// Whether messages of this purpose are held to the hours anywhere: what a person waits for or asked for goes at once.
+    pub fn may_hold(purpose: Purpose) -> bool {
+        matches!(purpose, Purpose::Promotional | Purpose::Survey | Purpose::Transactional)
+    }
+
     /// Whether messages of this purpose are held to the hours at a place.
     pub fn holds(&self, place: &Place, purpose: Purpose) -> bool {
         match purpose {
@@ -123,7 +128,6 @@ impl Hours {
                 let holds = |row: &Row| row.holds.iter().any(|name| name == purpose.name());
                 self.rows(place).iter().any(|(_, row)| holds(row))
             }
-            // What a person waits for or asked for goes at once.
             Purpose::OneTimeCode | Purpose::Reply | Purpose::Confirmation | Purpose::Help => false,
         }
     }

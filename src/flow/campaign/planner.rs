@@ -29,6 +29,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Every so many looks, what came back to a cancelled campaign's queue is ended too.
 const SWEEP_EVERY: u64 = 40;
 
+/// How far a campaign was planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reached {
+    /// As far ahead as it is to be, or to its end.
+    Ahead,
+    /// Not so far: it was paused or cancelled meanwhile, or another planner was faster.
+    Overtaken,
+}
+
 /// Plans every running campaign until asked to stop.
 pub async fn plan_campaigns(flow: Arc<Flow>, stop: CancellationToken) {
     let mut looks = 0_u64;
@@ -39,7 +48,7 @@ pub async fn plan_campaigns(flow: Arc<Flow>, stop: CancellationToken) {
         });
         for campaign in campaigns {
             let done = match campaign.state {
-                CampaignState::Running => flow.top_up(&campaign).await,
+                CampaignState::Running => flow.top_up(&campaign).await.map(drop),
                 CampaignState::Cancelled if looks.is_multiple_of(SWEEP_EVERY) => flow.sweep(&campaign).await,
                 _ => Ok(()),
             };
@@ -69,7 +78,7 @@ impl Flow {
     ///
     /// # Errors
     /// What the memory says; what was planned until then stays.
-    pub async fn top_up(&self, campaign: &Campaign) -> Result<(), CampaignError> {
+    pub async fn top_up(&self, campaign: &Campaign) -> Result<Reached, CampaignError> {
         let settings = Settings::of(campaign);
         let now_ms = self.clock.now_ms();
         let mut rows = self.store.audience_groups(&campaign.id).await?;
@@ -84,7 +93,7 @@ impl Flow {
         let (parts, _) = voice.dearest();
         while at_ms < horizon_ms && room > 0 {
             if settings.ends_ms.is_some_and(|ends_ms| at_ms >= ends_ms) {
-                return self.turn_campaign(&campaign.id, CampaignState::Done).await;
+                return self.campaign_is_planned(campaign).await;
             }
             let index = match turn(&groups, at_ms) {
                 Turn::Group { index, .. } => index,
@@ -92,11 +101,11 @@ impl Flow {
                     at_ms = opens_ms;
                     continue;
                 }
-                Turn::Done => return self.turn_campaign(&campaign.id, CampaignState::Done).await,
+                Turn::Done => return self.campaign_is_planned(campaign).await,
                 // They become messages all the same, so that each ends in a state that says why.
                 Turn::Never => match groups.iter().position(|group| group.left > 0) {
                     Some(index) => index,
-                    None => return Ok(()),
+                    None => return Ok(Reached::Ahead),
                 },
             };
             let group = &mut rows[index];
@@ -128,8 +137,7 @@ impl Flow {
             };
             match self.store.plan_step(step).await {
                 Ok(()) => {}
-                // It was paused or cancelled meanwhile, or another node was faster.
-                Err(StoreError::Refused(_)) => return Ok(()),
+                Err(StoreError::Refused(_)) => return Ok(Reached::Overtaken),
                 Err(error) => return Err(error.into()),
             }
             self.accepted(messages, std::slice::from_ref(&voice.lane));
@@ -137,7 +145,12 @@ impl Flow {
             groups[index].left = groups[index].left.saturating_sub(messages as u64);
             room -= messages as i64;
         }
-        Ok(())
+        Ok(Reached::Ahead)
+    }
+
+    async fn campaign_is_planned(&self, campaign: &Campaign) -> Result<Reached, CampaignError> {
+        self.turn_campaign(&campaign.id, CampaignState::Done).await?;
+        Ok(Reached::Ahead)
     }
 
     /// Whether nobody of any running campaign still waits to become a message.
