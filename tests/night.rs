@@ -265,6 +265,7 @@ async fn check_door(store: &str) {
         lane: "night".into(),
         purpose,
         campaign: None,
+        programme: None,
         sender: Sender("88001".into()),
         to: Msisdn(to),
         body: "Hello".into(),

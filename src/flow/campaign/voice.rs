@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use protocol::text::{Reference, split};
 
-use super::{CampaignError, Says};
+use super::{CampaignError, Says, Settings};
 use crate::config::{Code, Config, Survey};
 use crate::flow::Flow;
 use crate::flow::accept::{Draft, Origin};
@@ -23,6 +23,7 @@ pub(super) struct Voice {
     /// Why it is sent.
     pub(super) purpose: Purpose,
     brand: String,
+    programme: Option<String>,
     says: Says,
 }
 
@@ -33,7 +34,8 @@ impl Flow {
             (Some(key), _) => Says::Survey(key.clone()),
             (None, text) => Says::Text { text: text.clone().unwrap_or_default(), purpose: campaign.purpose },
         };
-        self.voice_of(&says, Some(&campaign.sender))
+        let voice = self.voice_of(&says, Some(&campaign.sender))?;
+        Ok(Voice { programme: Settings::of(campaign).programme, ..voice })
     }
 
     /// The code a campaign is sent from, and its words.
@@ -59,7 +61,7 @@ impl Flow {
             }
         };
         let (lane, sender, brand) = (code.carrier.clone(), code.number.clone(), code.brand.clone());
-        Ok(Voice { lane, sender, purpose, brand, says: says.clone(), config })
+        Ok(Voice { lane, sender, purpose, brand, programme: None, says: says.clone(), config })
     }
 }
 
@@ -114,7 +116,7 @@ impl Voice {
             lane: self.lane.clone(),
             purpose: self.purpose,
             campaign: Some(campaign.id.clone()),
-            programme: None,
+            programme: self.programme.clone(),
             sender: self.sender.clone(),
             to: row.number,
             body,
