@@ -17,6 +17,7 @@ use tracing::info;
 use crate::clock::Clock;
 use crate::config::{BindKind, Carrier, Config, StoreLocation};
 use crate::flow::campaign::planner::plan_campaigns;
+use crate::flow::deadlines::keep_deadlines;
 use crate::flow::inbound::take_in;
 use crate::flow::outbound::{Lane, feed, slice_parts};
 use crate::flow::recovery::Recovered;
@@ -102,12 +103,13 @@ impl Server {
         let seen = flow.store.consent_head().await?.seq;
         let watch = tokio::spawn(flow::consent::watch(Arc::clone(&flow), seen, stop.clone()));
         let inbound = tokio::spawn(take_in(Arc::clone(&flow), arrived));
+        let deadlines = tokio::spawn(keep_deadlines(Arc::clone(&flow), stop.clone()));
         let mut server = Self {
             lanes: BTreeMap::new(),
             recovered,
             arrivals,
             inbound,
-            around: vec![watch, tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone()))],
+            around: vec![watch, tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone())), deadlines],
             stop,
             started_ms: flow.clock.now_ms(),
             loaded_ms: flow.clock.now_ms(),

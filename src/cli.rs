@@ -13,6 +13,7 @@ mod live;
 mod look;
 mod optout;
 mod paint;
+mod questions;
 mod read;
 mod reload;
 mod replies;

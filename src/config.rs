@@ -36,7 +36,7 @@ pub use problem::{Problem, Problems};
 pub use simulator::{
     Account, Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,
 };
-pub use survey::{Survey, SurveyText, load_survey, parse_survey};
+pub use survey::{ClosingText, QuestionText, Survey, load_survey, parse_survey};
 pub use unit::{Rate, Secret};
 
 use crate::message::Sender;

@@ -4,6 +4,7 @@
 pub mod accept;
 pub mod campaign;
 pub mod consent;
+pub mod deadlines;
 pub mod hours;
 pub mod inbound;
 pub mod inbox;
@@ -12,6 +13,7 @@ pub mod receipts;
 pub mod recovery;
 pub mod replies;
 pub mod settle;
+mod surveys;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -40,6 +42,8 @@ pub struct Flow {
     pub door: Arc<Door>,
     /// Permitted hours worked out lately.
     pub hours: hours::Remembered,
+    /// Held from reading how surveys stand until what comes of it is committed: a reply and a deadline take turns.
+    surveys: tokio::sync::Mutex<()>,
     config: RwLock<Arc<Config>>,
     wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -55,6 +59,7 @@ impl Flow {
             hours: hours::Remembered::default(),
             door: Arc::default(),
             store,
+            surveys: tokio::sync::Mutex::default(),
             config: RwLock::new(Arc::new(config)),
             clock,
             metrics,

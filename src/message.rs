@@ -1,12 +1,14 @@
 //! The nouns of a message: who, to whom, why, how urgent, and what became of it. Knows nothing else.
 
 mod id;
+mod invitation;
 mod number;
 mod outcome;
 mod purpose;
 mod relay;
 
 pub use id::{CampaignId, IdSource, MessageId};
+pub use invitation::InvitationState;
 pub use number::{Msisdn, NotANumber, Sender, SenderKind};
 pub use outcome::{Final, OutcomeKind};
 pub use purpose::{Class, Purpose, Scope};

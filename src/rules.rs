@@ -8,3 +8,4 @@ pub mod inbound;
 pub mod machines;
 pub mod merge;
 pub mod reading;
+pub mod survey;

@@ -36,8 +36,8 @@ mod writer;
 
 pub use analysis::{Dimension, Narrow, OutcomeCount, Reply, ValueCount};
 pub use arrivals::{
-    AnswerRow, ConversationChange, InboundCommit, InboundRow, LastText, OpenInvitation, PartRow, PartsKey,
-    RecentInbound, ReplyContext,
+    AnswerRow, ConversationChange, InboundCommit, InboundRow, LastText, PartRow, PartsKey, RecentInbound,
+    ReplyContext,
 };
 pub use audience::{Audience, AudienceGroup, AudienceRow, PlanState, PlanStep};
 pub use consent::{
@@ -49,16 +49,18 @@ pub use erase::Erased;
 pub use error::{OpenError, StoreError};
 pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
-    Acceptance, Campaign, CampaignProgress, CampaignState, Check, ChunkId, EventRow, Interrupted, Invitation,
-    InvitationChange, InvitationState, LeasedChunk, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record,
-    SliceMark,
+    Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, DueInvitation,
+    EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk, NewChunk,
+    OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
     NumberLife, NumberedEvent, QueueDepth, ReplyFilter, ReplyRow, Results, StateCount, ThreadItem,
 };
 
-use crate::message::{CampaignId, MessageId, Msisdn, Sender};
+pub use crate::message::InvitationState;
+
+use crate::message::{CampaignId, MessageId, Msisdn};
 use engine::Readers;
 use writer::{Answer, Queue, Write};
 
@@ -327,13 +329,29 @@ impl Store {
         contexts::contexts(self, asked).await
     }
 
-    /// Which of these handsets have a question open on this code: a second one must wait.
-    pub async fn open_questions(
-        &self,
-        sender: &Sender,
-        numbers: &[Msisdn],
-    ) -> Result<Vec<Msisdn>, StoreError> {
-        contexts::open(&self.inner.readers, sender, numbers).await
+    /// The questions open to these handsets, and the surveys that wait, on any code: another one must wait, or use
+    /// another code.
+    pub async fn open_questions(&self, numbers: &[Msisdn]) -> Result<Vec<Invitation>, StoreError> {
+        contexts::open(&self.inner.readers, numbers).await
+    }
+
+    /// Invitations that are due, the longest overdue first, at most so many.
+    pub async fn due_invitations(&self, now_ms: i64, limit: i64) -> Result<Vec<DueInvitation>, StoreError> {
+        contexts::due(&self.inner.readers, now_ms, limit).await
+    }
+
+    /// Commits what time did to invitations, each only if it is still as it was read; gives those that were.
+    pub async fn commit_turns(&self, turns: Vec<TurnCommit>) -> Result<Vec<MessageId>, StoreError> {
+        match self.write(Write::Turns(turns)).await? {
+            Answer::Turned(changed) => Ok(changed),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    /// Calls that were booked and not made yet, the next one first, at most so many.
+    pub async fn callbacks_due(&self, limit: i64) -> Result<Vec<CallbackRow>, StoreError> {
+        let argument = serde_json::json!({ "limit": limit });
+        self.inner.readers.list(&inbound::CALLBACKS_DUE, &argument).await
     }
 
     /// The opt-outs in force of these handsets: number and scope.

@@ -1,6 +1,6 @@
-//! `backchat survey`: what surveys came to.
+//! `backchat survey`: what surveys ask, and what they came to.
 
-use crate::cli::{Done, results};
+use crate::cli::{Done, questions, results};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -15,10 +15,18 @@ enum Command {
         after_help = "Examples:\n  backchat survey results --campaign exit-november\n  backchat survey results --survey exit --by language --csv"
     )]
     Results(results::Args),
+    /// Check a survey file; say what is wrong, where, and what would be right
+    #[command(after_help = "Example:\n  backchat survey check config/surveys/support.toml")]
+    Check(questions::CheckArgs),
+    /// Show a survey's questions, where each answer leads, and the message parts each text costs by language
+    #[command(after_help = "Example:\n  backchat survey show config/surveys/support.toml --brand Acme")]
+    Show(questions::ShowArgs),
 }
 
 pub(crate) async fn run(args: Args) -> Done {
     match args.command {
         Command::Results(args) => results::run(args).await,
+        Command::Check(args) => questions::check(&args),
+        Command::Show(args) => questions::show(&args),
     }
 }

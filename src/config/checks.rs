@@ -53,10 +53,9 @@ pub(super) fn surveys(files: &[SurveyFile]) {
             let what = format!("two surveys are called `{}`", read.survey.key);
             file.document.note(read.key_at.clone(), what, "give each its own key");
         }
-        let (Some(word), Some(at)) = (&read.survey.question.keyword, &read.keyword_at) else { continue };
-        let same = before().find(|other| {
-            other.survey.question.keyword.as_ref().is_some_and(|other| fold(other) == fold(word))
-        });
+        let (Some(word), Some(at)) = (&read.survey.keyword, &read.keyword_at) else { continue };
+        let same = before()
+            .find(|other| other.survey.keyword.as_ref().is_some_and(|other| fold(other) == fold(word)));
         if let Some(other) = same {
             let what = format!("the keyword `{word}` is that of the survey `{}` too", other.survey.key);
             file.document.note(at.clone(), what, "give each its own keyword");
@@ -68,18 +67,21 @@ pub(super) fn surveys(files: &[SurveyFile]) {
 pub(super) fn senders_of_surveys(files: &[SurveyFile], codes: &[CodeRead]) {
     for file in files {
         let Some(read) = &file.read else { continue };
-        let (Some(sender), Some(at)) = (&read.survey.sender, &read.sender_at) else { continue };
         let numbers: Vec<&str> = codes.iter().map(|code| code.code.number.0.as_str()).collect();
-        if sender.kind() == SenderKind::Alphanumeric {
-            let what = format!(
-                "the survey `{}` is asked from `{sender}`, which nobody can answer to",
-                read.survey.key
-            );
-            file.document.note(at.clone(), what, "use a short code or a long number");
-        } else if !numbers.contains(&sender.0.as_str()) {
-            let what =
-                format!("the survey `{}` is asked from {sender}, which is no code of ours", read.survey.key);
-            file.document.note(at.clone(), what, there_are("codes", &sender.0, &numbers));
+        for (sender, at) in read.survey.senders.iter().zip(&read.senders_at) {
+            if sender.kind() == SenderKind::Alphanumeric {
+                let what = format!(
+                    "the survey `{}` is asked from `{sender}`, which nobody can answer to",
+                    read.survey.key
+                );
+                file.document.note(at.clone(), what, "use a short code or a long number");
+            } else if !numbers.contains(&sender.0.as_str()) {
+                let what = format!(
+                    "the survey `{}` is asked from {sender}, which is no code of ours",
+                    read.survey.key
+                );
+                file.document.note(at.clone(), what, there_are("codes", &sender.0, &numbers));
+            }
         }
     }
 }

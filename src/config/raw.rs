@@ -123,8 +123,8 @@ pub(super) struct At<T> {
 /// Why a value won't do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrong {
-    what: String,
-    hint: String,
+    pub(super) what: String,
+    pub(super) hint: String,
 }
 
 impl Wrong {

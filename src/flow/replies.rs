@@ -2,19 +2,16 @@
 
 use std::time::Instant;
 
-use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens, Survey};
+use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens};
 use crate::flow::Flow;
-use crate::flow::accept::{Draft, Origin};
 use crate::flow::inbound::{Incoming, hex};
-use crate::message::{Scope, Source};
-use crate::rules::inbound::{
-    CodeFacts, Confirmed, Decision, Invitation, Join, Known, Open, Say, decide, digest,
-};
-use crate::rules::merge::merge;
+use crate::flow::surveys::invited;
+use crate::message::Scope;
+use crate::rules::inbound::{CodeFacts, Confirmed, Decision, Join, Known, Start, decide, digest};
 use crate::rules::reading::{self, Keyword};
 use crate::store::{
-    Acceptance, AnswerRow, Asks, Channel, ConsentChange, ConsentKind, ConversationChange, EventRow, Evidence,
-    InboundCommit, InboundRow, InvitationChange, InvitationState, ReplyContext, StoreError,
+    AnswerRow, Asks, Channel, ConsentChange, ConsentKind, ConversationChange, EventRow, Evidence,
+    InboundCommit, InboundRow, Invitation, ReplyContext, StoreError,
 };
 
 impl Flow {
@@ -33,6 +30,7 @@ impl Flow {
         let config = self.config();
         let keys: Vec<_> =
             group.iter().map(|(incoming, _)| (incoming.code.0.clone(), incoming.number)).collect();
+        let _turn = self.surveys.lock().await;
         let contexts = self.store.reply_contexts(&keys).await?;
         let mut commits = Vec::with_capacity(group.len());
         let mut decisions = Vec::with_capacity(group.len());
@@ -70,18 +68,11 @@ impl Flow {
     }
 
     fn decide(&self, config: &Config, incoming: &Incoming, context: &ReplyContext) -> Decision {
-        let open = context.open.first().and_then(|invitation| {
-            let survey = config.surveys.get(&invitation.survey)?;
-            Some(Open {
-                campaign: invitation.campaign.clone(),
-                question: &survey.question,
-                asked_again: u32::try_from(invitation.asked - 1).unwrap_or_default(),
-                asked_again_limit: survey.reask_limit,
-                language: invitation.language.clone(),
-            })
-        });
+        let invited = |invitation: &Invitation| invited(config, invitation);
         let known = Known {
-            open,
+            open: context.open.iter().filter_map(invited).collect(),
+            waiting: context.waiting.iter().filter_map(invited).collect(),
+            closed: context.closed.as_ref().and_then(invited),
             opted_out: context.opted_out.iter().filter_map(|scope| scope.parse().ok()).collect(),
             language: language_of(context),
             our_last_text: context.last_text.as_ref().map(|last| last.body.clone()),
@@ -94,9 +85,11 @@ impl Flow {
         let code = config.code(&incoming.code);
         let keywords = code.map(keywords_of).unwrap_or_default();
         let joins = code.map(joins_of).unwrap_or_default();
+        let starts = code.map(|code| starts_of(config, code)).unwrap_or_default();
         let facts = CodeFacts {
             code: &incoming.code,
             keywords: &keywords,
+            starts: &starts,
             programmes: code.map(|code| code.programmes.as_slice()).unwrap_or_default(),
             joins: &joins,
         };
@@ -111,25 +104,19 @@ impl Flow {
         decision: &Decision,
     ) -> InboundCommit {
         let id = self.ids.next(incoming.received_ms).0;
-        let open = context.open.first();
         let at_ms = incoming.received_ms;
         let pack = self.reader().version().to_owned();
         let reading = &decision.reading;
         let candidates = serde_json::to_value(&reading.candidates).unwrap_or_default();
-        let answer = decision.answer.zip(open).map(|(value, open)| AnswerRow {
-            inbound: id,
-            campaign: open.campaign.clone(),
-            number: incoming.number,
-            survey: open.survey.clone(),
-            question: open.question.clone(),
-            value: value.to_string(),
-            comment: reading.comment.clone(),
-            at_ms,
+        let told = self.told(config, id, incoming, context, decision);
+        let answer = told.answer.map(|answer| AnswerRow {
             rule: reading.rule.to_owned(),
             pack: pack.clone(),
             candidates: candidates.clone(),
-            replaced_ms: None,
+            ..answer
         });
+        let mut accept = told.accept;
+        accept.events.extend(self.event_of(id, incoming, decision));
         InboundCommit {
             inbound: InboundRow {
                 id,
@@ -145,32 +132,21 @@ impl Flow {
                 rule: reading.rule.to_owned(),
                 pack,
                 candidates,
-                campaign: open.map(|open| open.campaign.clone()),
+                campaign: told.campaign,
                 parts: incoming.parts,
                 note: incoming.note.clone(),
             },
             parts: incoming.key.clone(),
             consent: self.consent_of(config, id, incoming, context, decision),
-            invitations: decision
-                .invitation
-                .zip(open)
-                .map(|(change, open)| InvitationChange {
-                    campaign: open.campaign.clone(),
-                    number: incoming.number,
-                    state: state_of(change),
-                    asked: (change == Invitation::AskedAgain).then_some(open.asked + 1),
-                    question: None,
-                    closed_ms: (change != Invitation::AskedAgain).then_some(at_ms),
-                })
-                .into_iter()
-                .collect(),
+            invitations: told.invitations,
             answer,
             conversation: decision.is_for_people().then(|| ConversationChange {
                 number: incoming.number,
                 code: incoming.code.0.clone(),
                 at_ms,
             }),
-            accept: self.reply(config, id, incoming, context, decision),
+            callbacks: told.callbacks,
+            accept,
         }
     }
 
@@ -220,57 +196,17 @@ impl Flow {
             .collect()
     }
 
-    /// What is said back, as messages to be accepted in the same commit, and what there is to remember.
-    fn reply(
-        &self,
-        config: &Config,
-        inbound: i64,
-        incoming: &Incoming,
-        context: &ReplyContext,
-        decision: &Decision,
-    ) -> Acceptance {
-        let said = decision.say.as_ref().and_then(|(say, language)| {
-            let code = config.code(&incoming.code)?;
-            let survey = context.open.first().and_then(|open| config.surveys.get(&open.survey));
-            let text = text_of(say, code, survey, language.as_deref())?;
-            let name = context.open.first().and_then(|open| open.name.as_deref());
-            let range = survey.map(Survey::range);
-            let body = merge(text, |field| match field {
-                "name" => name,
-                "brand" => Some(code.brand.as_str()),
-                "range" => range.as_deref(),
-                "read" => Some(read_of(say)),
-                _ => None,
-            });
-            Some(Draft {
-                lane: code.carrier.clone(),
-                purpose: say.purpose(),
-                campaign: context.open.first().map(|open| open.campaign.clone()),
-                programme: None,
-                sender: incoming.code.clone(),
-                to: incoming.number,
-                body,
-                language: Some(code.language(language.as_deref()).to_owned()),
-                source: Source::Reply,
-                expires_ms: None,
-                zone: None,
-                origin: Origin::default(),
-            })
-        });
-        let mut acceptance = self.acceptance(said.into_iter().collect());
-        acceptance.events.extend(self.event_of(inbound, incoming, decision));
-        acceptance
-    }
-
     fn event_of(&self, inbound: i64, incoming: &Incoming, decision: &Decision) -> Option<EventRow> {
-        let kind = match (&decision.opt_out, decision.answer) {
+        let answer = decision.answer();
+        let kind = match (&decision.opt_out, answer) {
             (Some(_), _) => "opt_out",
             (None, Some(_)) => "answer",
             (None, None) if !decision.opt_in.is_empty() => "opt_in",
             _ => return None,
         };
-        let detail =
-            serde_json::json!({ "inbound": inbound, "code": incoming.code, "value": decision.answer });
+        let detail = serde_json::json!({
+            "inbound": inbound, "code": incoming.code, "value": answer.map(|answer| answer.kept.as_str()),
+        });
         Some(EventRow {
             id: self.ids.next(incoming.received_ms).0,
             at_ms: incoming.received_ms,
@@ -285,10 +221,10 @@ impl Flow {
     fn count(&self, incoming: &Incoming, decision: &Decision) {
         let metrics = &self.metrics;
         metrics.inbound.one();
-        if decision.answer.is_some() {
+        if decision.answer().is_some() {
             metrics.answered.one();
         }
-        if decision.invitation == Some(Invitation::AskedAgain) {
+        if decision.asks_again() {
             metrics.asked_again.one();
         }
         if decision.opt_out.is_some() {
@@ -302,25 +238,6 @@ impl Flow {
         for scope in &decision.opt_in {
             self.door.open(incoming.number, scope);
         }
-    }
-}
-
-/// The words for what is to be said: the survey's where it has its own, else the code's.
-fn text_of<'a>(
-    say: &Say,
-    code: &'a Code,
-    survey: Option<&'a Survey>,
-    language: Option<&str>,
-) -> Option<&'a str> {
-    let own = survey.map(|survey| survey.text(language));
-    let usual = code.text(language);
-    match say {
-        Say::Stopped => Some(&usual.stopped),
-        Say::Started => Some(&usual.started),
-        Say::Confirm => Some(&usual.confirm),
-        Say::Help => Some(&usual.help),
-        Say::Thanks => own?.thanks.as_deref().or(Some(&usual.thanks)),
-        Say::AskAgain { .. } => own?.ask_again.as_deref().or(Some(&usual.ask_again)),
     }
 }
 
@@ -353,21 +270,16 @@ fn joins_of(code: &Code) -> Vec<Join> {
     code.keywords.iter().filter_map(join).collect()
 }
 
-fn read_of(say: &Say) -> &str {
-    match say {
-        Say::AskAgain { read } => read,
-        _ => "",
-    }
-}
-
-/// An invitation's state as it is kept.
-fn state_of(change: Invitation) -> InvitationState {
-    match change {
-        Invitation::Answered => InvitationState::Answered,
-        Invitation::AskedAgain => InvitationState::Open,
-        Invitation::Unreadable => InvitationState::Unreadable,
-        Invitation::OptedOut => InvitationState::OptedOut,
-    }
+/// The surveys that keywords of a code start.
+fn starts_of<'a>(config: &'a Config, code: &'a Code) -> Vec<Start<'a>> {
+    let start = |keyword: &'a CodeKeyword| match &keyword.opens {
+        Opens::Survey(key) => {
+            let survey = config.surveys.get(key)?;
+            Some(Start { word: &keyword.word, survey: &survey.key, plan: &survey.plan })
+        }
+        _ => None,
+    };
+    code.keywords.iter().filter_map(start).collect()
 }
 
 /// The language we know a person by where no question tells it.

@@ -1,25 +1,27 @@
 //! What one message from a person does: the reading, and every effect it has, decided together and saved together.
 
-use crate::message::{CampaignId, Purpose, Scope, Sender};
-use crate::rules::consent::{Stop, scope_of_stop, scopes_of_start};
-use crate::rules::reading::{Context, Flag, Keyword, PendingOptIn, Question, Reader, Reading, Verdict};
+mod judge;
+
+use crate::message::{Purpose, Scope, Sender};
+use crate::rules::consent::{Stop, blocking_scopes, scope_of_stop, scopes_of_start};
+use crate::rules::reading::{Flag, Keyword, Reader, Reading, Verdict};
+use crate::rules::survey::{Answer, Asking, Effect, Plan, Progress};
+use judge::Judge;
 
 /// A carrier sends again what it believes unanswered, within minutes. The same words as the person's last message are
 /// a redelivery inside this time. Should they really be said twice, nothing is lost: the words are kept already, and
 /// the question stays open. Taken for new, a redelivery would use up the one time we may ask again.
 pub const REDELIVERY_MS: i64 = 120_000;
 
-/// The question that is open for this handset on this code.
+/// A survey this handset has to do with on this code.
 #[derive(Debug, Clone)]
-pub struct Open<'a> {
-    /// Its campaign.
-    pub campaign: CampaignId,
-    /// What is asked.
-    pub question: &'a Question,
-    /// How often it was asked again already.
-    pub asked_again: u32,
-    /// How often it may be.
-    pub asked_again_limit: u32,
+pub struct Invited<'a> {
+    /// Its key.
+    pub survey: &'a str,
+    /// Its questions.
+    pub plan: &'a Plan,
+    /// How far the person is.
+    pub progress: Progress,
     /// The contact's language.
     pub language: Option<String>,
 }
@@ -27,8 +29,12 @@ pub struct Open<'a> {
 /// What is known about a person on a code when they write.
 #[derive(Debug, Clone, Default)]
 pub struct Known<'a> {
-    /// The open question, if any.
-    pub open: Option<Open<'a>>,
+    /// The surveys with an open question, newest first. More than one only where their answers can't be confused.
+    pub open: Vec<Invited<'a>>,
+    /// Surveys that wait, oldest first.
+    pub waiting: Vec<Invited<'a>>,
+    /// The survey that was closed last.
+    pub closed: Option<Invited<'a>>,
     /// Scopes the person has opted out of.
     pub opted_out: Vec<Scope>,
     /// The contact's language, where no question tells it.
@@ -48,6 +54,8 @@ pub struct CodeFacts<'a> {
     pub code: &'a Sender,
     /// Its keywords.
     pub keywords: &'a [Keyword],
+    /// Surveys that some of them start.
+    pub starts: &'a [Start<'a>],
     /// Its programmes, for STOP with a word.
     pub programmes: &'a [String],
     /// The keywords that are an opt-in.
@@ -74,21 +82,52 @@ pub enum Confirmed {
     ByAYes,
 }
 
-/// The new state of an invitation.
+/// A survey that a keyword starts.
+#[derive(Debug, Clone, Copy)]
+pub struct Start<'a> {
+    /// The keyword, as configured.
+    pub word: &'a str,
+    /// The survey's key.
+    pub survey: &'a str,
+    /// Its questions.
+    pub plan: &'a Plan,
+}
+
+/// One of the surveys of [`Known`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Invitation {
-    /// Answered.
-    Answered,
-    /// Asked once more.
-    AskedAgain,
-    /// Not readable as often as we may ask: closed, the words kept.
-    Unreadable,
-    /// Closed by an opt-out.
-    OptedOut,
+pub enum Which {
+    /// By its place in [`Known::open`].
+    Open(usize),
+    /// By its place in [`Known::waiting`].
+    Waiting(usize),
+    /// [`Known::closed`].
+    Closed,
+}
+
+/// What a message does to one survey.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// Which.
+    pub which: Which,
+    /// How it stands now.
+    pub progress: Progress,
+    /// What is to be done.
+    pub effects: Vec<Effect>,
+}
+
+/// A survey begun by the person.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Its key.
+    pub survey: String,
+    /// How it stands.
+    pub progress: Progress,
+    /// What is to be done.
+    pub effects: Vec<Effect>,
 }
 
 /// Which of the code's texts to send back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Say {
     /// The one confirmation of an opt-out.
     Stopped,
@@ -98,22 +137,14 @@ pub enum Say {
     Confirm,
     /// The answer to HELP.
     Help,
-    /// Thanks for an answer.
-    Thanks,
-    /// The question again, naming what was read.
-    AskAgain {
-        /// What was read, in the person's own words; empty when nothing was.
-        read: String,
-    },
 }
 
 impl Say {
     /// Why it is sent.
-    pub fn purpose(&self) -> Purpose {
+    pub fn purpose(self) -> Purpose {
         match self {
             Self::Stopped | Self::Started | Self::Confirm => Purpose::Confirmation,
             Self::Help => Purpose::Help,
-            Self::Thanks | Self::AskAgain { .. } => Purpose::Reply,
         }
     }
 }
@@ -133,21 +164,46 @@ pub struct Decision {
     pub ask_opt_in: Option<Scope>,
     /// An opt-in that was asked about and is not meant; no consent.
     pub declined: Option<Scope>,
-    /// An answer to register.
-    pub answer: Option<i64>,
-    /// What becomes of the open question.
-    pub invitation: Option<Invitation>,
-    /// What to say back, and in which language.
-    pub say: Option<(Say, Option<String>)>,
+    /// The survey it was read against.
+    pub about: Option<Which>,
+    /// What it does to surveys.
+    pub moved: Vec<Moved>,
+    /// A survey it begins.
+    pub begun: Option<Begun>,
+    /// What to say back, beside what surveys say.
+    pub say: Option<Say>,
+    /// The language to answer in: that of the word the person used, else their own.
+    pub answer_in: Option<String>,
 }
 
 impl Decision {
-    /// Whether people should read it: neither an answer nor a command, and nothing we ask about once more.
+    /// The answer it gives.
+    pub fn answer(&self) -> Option<&Answer> {
+        self.effects().find_map(|effect| match effect {
+            Effect::Record(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// Whether a question is put again because the answer could not be read.
+    pub fn asks_again(&self) -> bool {
+        self.effects().any(|effect| matches!(effect, Effect::Ask { how: Asking::Again { .. }, .. }))
+    }
+
+    fn effects(&self) -> impl Iterator<Item = &Effect> {
+        let begun = self.begun.iter().flat_map(|begun| &begun.effects);
+        self.moved.iter().flat_map(|moved| &moved.effects).chain(begun)
+    }
+}
+
+impl Decision {
+    /// Whether people should read it: handed over to them, or neither an answer nor a command nor anything we answer.
     pub fn is_for_people(&self) -> bool {
         let command = self.opt_out.is_some() || !self.opt_in.is_empty() || self.ask_opt_in.is_some();
-        let handled =
-            matches!(self.say, Some((Say::Help | Say::Stopped | Say::Started | Say::AskAgain { .. }, _)));
-        !self.redelivery && !command && !handled && self.answer.is_none()
+        let speaks = |effect: &Effect| matches!(effect, Effect::Ask { .. } | Effect::Say(_));
+        let handled = self.say.is_some() || self.begun.is_some() || self.effects().any(speaks);
+        let handed_over = self.effects().any(|effect| matches!(effect, Effect::HandOver { .. }));
+        !self.redelivery && (handed_over || !(command || handled || self.answer().is_some()))
     }
 }
 
@@ -168,38 +224,25 @@ pub fn decide(
     known: &Known<'_>,
     facts: CodeFacts<'_>,
 ) -> Decision {
-    let language =
-        known.open.as_ref().and_then(|open| open.language.clone()).or_else(|| known.language.clone());
-    let reading = reader.read(
-        text,
-        &Context {
-            language: language.as_deref(),
-            question: known.open.as_ref().map(|open| open.question),
-            keywords: facts.keywords,
-            our_last_text: known.our_last_text.as_deref(),
-            pending_opt_in: match &known.pending {
-                Some((_, until_ms)) if received_ms <= *until_ms => PendingOptIn::Asked,
-                _ => PendingOptIn::None,
-            },
-            programmes: facts.programmes,
-        },
-    );
+    let judge = Judge { reader, text, received_ms, known, facts };
+    let (about, reading) = judge.read();
+    let language = about.and_then(|which| judge.invited(which)?.language.clone()).or(known.language.clone());
     let mut decision = Decision {
         redelivery: is_redelivery(digest, received_ms, known),
         opt_out: None,
         opt_in: Vec::new(),
         ask_opt_in: None,
         declined: None,
-        answer: None,
-        invitation: None,
+        about,
+        moved: Vec::new(),
+        begun: None,
         say: None,
+        answer_in: reading.language_hint.clone().or(language),
         reading,
     };
     if decision.redelivery {
         return decision;
     }
-    // A person is answered in the language of the word they used, else in their own.
-    let answer_in = decision.reading.language_hint.clone().or(language);
     match &decision.reading.verdict {
         Verdict::OptOut { .. } if decision.reading.flags.contains(&Flag::Declined) => {
             decision.declined = known.pending.as_ref().map(|(scope, _)| scope.clone());
@@ -207,10 +250,11 @@ pub fn decide(
         Verdict::OptOut { scope_word } => {
             let scope = scope_of_stop(text, scope_word.as_deref(), facts.code, facts.programmes);
             let already = known.opted_out.contains(&scope);
-            decision.answer = decision.reading.kept_answer.filter(|_| known.open.is_some());
-            decision.invitation = known.open.is_some().then_some(Invitation::OptedOut);
+            if blocking_scopes(Purpose::Survey, facts.code, None, Stop::EndsAll).contains(&scope) {
+                decision.moved = judge.stopped(about, decision.reading.kept_answer);
+            }
             decision.opt_out = Some(scope);
-            decision.say = (!already).then_some((Say::Stopped, answer_in));
+            decision.say = (!already).then_some(Say::Stopped);
         }
         Verdict::OptIn => {
             let join = facts.joins.iter().find(|join| is_the_word(text, &join.word));
@@ -218,34 +262,27 @@ pub fn decide(
             match (join, pending) {
                 (Some(Join { confirmed: Confirmed::ByAYes, scope, .. }), _) => {
                     decision.ask_opt_in = Some(scope.clone());
-                    decision.say = Some((Say::Confirm, answer_in));
+                    decision.say = Some(Say::Confirm);
                 }
                 (Some(join), _) => {
                     decision.opt_in = vec![join.scope.clone()];
-                    decision.say = Some((Say::Started, answer_in));
+                    decision.say = Some(Say::Started);
                 }
                 (None, Some((scope, _))) => {
                     decision.opt_in = vec![scope.clone()];
-                    decision.say = Some((Say::Started, answer_in));
+                    decision.say = Some(Say::Started);
                 }
                 (None, None) => {
                     decision.opt_in = scopes_of_start(text, facts.code, facts.programmes, &known.opted_out);
-                    decision.say = Some((Say::Started, answer_in));
+                    decision.say = Some(Say::Started);
                 }
             }
         }
-        Verdict::Help => decision.say = Some((Say::Help, answer_in)),
-        Verdict::Answer(value) => {
-            if known.open.is_some() {
-                decision.answer = Some(*value);
-                decision.invitation = Some(Invitation::Answered);
-                decision.say = Some((Say::Thanks, answer_in));
-            }
-        }
-        Verdict::Ambiguous | Verdict::FreeText => ask_again_or_close(&mut decision, text, known, answer_in),
+        Verdict::Help => decision.say = Some(Say::Help),
+        Verdict::Answer(_) | Verdict::Ambiguous | Verdict::FreeText => judge.said(&mut decision),
     }
-    if blocked(&decision, known, facts.code) {
-        decision.say = None;
+    if judge.is_blocked(Purpose::Reply) {
+        mute(&mut decision);
     }
     decision
 }
@@ -256,30 +293,15 @@ fn is_the_word(text: &str, word: &str) -> bool {
     said.to_lowercase() == word.to_lowercase()
 }
 
-/// Asks once more, naming what was read; after that the words are kept and the question closes in silence.
-fn ask_again_or_close(decision: &mut Decision, text: &str, known: &Known<'_>, answer_in: Option<String>) {
-    let Some(open) = &known.open else { return };
-    if decision.reading.wants_no_reply() {
-        return;
+/// Nothing is said to somebody who has stopped us, but the confirmation and HELP.
+fn mute(decision: &mut Decision) {
+    let speaks = |effect: &Effect| matches!(effect, Effect::Ask { .. } | Effect::Say(_));
+    for moved in &mut decision.moved {
+        moved.effects.retain(|effect| !speaks(effect));
     }
-    if open.asked_again < open.asked_again_limit {
-        let read = if decision.reading.verdict == Verdict::Ambiguous { quoted(text) } else { String::new() };
-        decision.invitation = Some(Invitation::AskedAgain);
-        decision.say = Some((Say::AskAgain { read }, answer_in));
-    } else {
-        decision.invitation = Some(Invitation::Unreadable);
+    if let Some(begun) = &mut decision.begun {
+        begun.effects.retain(|effect| !speaks(effect));
     }
-}
-
-/// Longest quotation of a person's own words in our question, so that it stays one part.
-const QUOTED_CHARS: usize = 24;
-
-fn quoted(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= QUOTED_CHARS {
-        return line;
-    }
-    line.chars().take(QUOTED_CHARS - 3).collect::<String>().trim_end().to_owned() + "..."
 }
 
 fn is_redelivery(digest: &str, received_ms: i64, known: &Known<'_>) -> bool {
@@ -289,35 +311,56 @@ fn is_redelivery(digest: &str, received_ms: i64, known: &Known<'_>) -> bool {
         .is_some_and(|(last, at)| last == digest && (0..REDELIVERY_MS).contains(&(received_ms - at)))
 }
 
-/// A reply of ours does not go to somebody who has stopped us, the confirmation and HELP apart.
-fn blocked(decision: &Decision, known: &Known<'_>, code: &Sender) -> bool {
-    decision.say.as_ref().is_some_and(|(say, _)| {
-        let scopes = crate::rules::consent::blocking_scopes(say.purpose(), code, None, Stop::EndsAll);
-        known.opted_out.iter().any(|scope| scopes.contains(scope))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::rules::reading::Kind;
+    use std::sync::LazyLock;
 
-    fn question() -> Question {
+    use super::*;
+    use crate::message::InvitationState;
+    use crate::rules::reading::{Kind, Question};
+    use crate::rules::survey::{Item, Need, Span, Target, Word};
+
+    static PLAN: LazyLock<Plan> = LazyLock::new(plan);
+
+    /// The exit survey, as far as these tests go.
+    fn plan() -> Plan {
         let labels = [(3, "too expensive"), (8, "other")].map(|(value, label)| (value, label.to_owned()));
-        Question {
+        let question = Question {
             key: "exit".into(),
             kind: Kind::Choice {
                 labels: [("en".to_owned(), labels.into_iter().collect())].into_iter().collect(),
                 values: (1..=8).collect(),
             },
             keyword: None,
-            asked: vec![],
+            asked: Vec::new(),
+        };
+        let item = Item {
+            question,
+            need: Need::Required,
+            reask_limit: 1,
+            within: Span::ALL,
+            next: Vec::new(),
+            otherwise: Target::End,
+            notify: Vec::new(),
+            hand_over: Vec::new(),
+            calls: None,
+        };
+        Plan {
+            items: vec![item],
+            expires_after_ms: 86_400_000,
+            reminders: 0,
+            remind_after_ms: 3_600_000,
+            late_within_ms: 86_400_000,
+            change_within_ms: 900_000,
+            enough: 1,
+            skip: Default::default(),
+            decline: Default::default(),
         }
     }
 
     fn decide_on(text: &str, known: &Known<'_>) -> Decision {
         let code = Sender("88001".into());
-        let facts = CodeFacts { code: &code, keywords: &[], programmes: &[], joins: &[] };
+        let facts = CodeFacts { code: &code, keywords: &[], starts: &[], programmes: &[], joins: &[] };
         decide(&Reader::built_in(), text, "seven", 1_000_000, known, facts)
     }
 
@@ -331,7 +374,8 @@ mod tests {
         };
         let joins = [join("JOIN", "promo", Confirmed::ByAYes), join("NEWS", "news", Confirmed::ByTheWord)];
         let keywords = [keyword("JOIN"), keyword("NEWS")];
-        let facts = CodeFacts { code: &code, keywords: &keywords, programmes: &[], joins: &joins };
+        let facts =
+            CodeFacts { code: &code, keywords: &keywords, starts: &[], programmes: &[], joins: &joins };
         decide(&Reader::built_in(), text, "seven", 1_000_000, known, facts)
     }
 
@@ -341,12 +385,12 @@ mod tests {
         let asked = decide_with_joins("join", &Known::default());
         assert_eq!(asked.ask_opt_in, Some(promo.clone()));
         assert!(asked.opt_in.is_empty(), "no consent yet");
-        assert!(matches!(asked.say, Some((Say::Confirm, _))));
+        assert_eq!(asked.say, Some(Say::Confirm));
 
         let pending = |until_ms| Known { pending: Some((promo.clone(), until_ms)), ..Known::default() };
         let confirmed = decide_with_joins("YES", &pending(1_000_000));
         assert_eq!(confirmed.opt_in, [promo.clone()]);
-        assert!(matches!(confirmed.say, Some((Say::Started, _))));
+        assert_eq!(confirmed.say, Some(Say::Started));
         for language in [
             "id", "ro", "es", "fr", "de", "it", "pt", "nl", "pl", "tr", "ru", "ar", "hi", "zh", "vi", "sw",
             "tl",
@@ -376,73 +420,76 @@ mod tests {
         assert_eq!(decision.opt_in, [Scope::Programme("news".into())]);
     }
 
-    fn open(question: &Question, asked_again: u32) -> Known<'_> {
-        Known {
-            open: Some(Open {
-                campaign: CampaignId("exit".into()),
-                question,
-                asked_again,
-                asked_again_limit: 1,
-                language: Some("en".into()),
-            }),
-            ..Known::default()
-        }
+    fn open(asked: u32) -> Known<'static> {
+        let progress = Progress { asked, ..Progress::opened(&PLAN, 900_000) };
+        let invited = Invited { survey: "exit", plan: &PLAN, progress, language: Some("en".into()) };
+        Known { open: vec![invited], ..Known::default() }
+    }
+
+    fn stopped_us() -> Known<'static> {
+        Known { opted_out: vec![Scope::Sender("88001".into())], ..open(1) }
+    }
+
+    fn state(decision: &Decision) -> Option<InvitationState> {
+        decision.moved.first().map(|moved| moved.progress.state)
+    }
+
+    fn answered(decision: &Decision) -> Option<i64> {
+        decision.answer().map(|answer| answer.value)
     }
 
     #[test]
     fn an_answer_closes_the_question_and_is_thanked() {
-        let question = question();
-        let decision = decide_on("3 - too expensive", &open(&question, 0));
-        assert_eq!(decision.answer, Some(3));
-        assert_eq!(decision.invitation, Some(Invitation::Answered));
-        assert!(matches!(decision.say, Some((Say::Thanks, _))));
+        let decision = decide_on("3 - too expensive", &open(1));
+        assert_eq!(answered(&decision), Some(3));
+        assert_eq!(state(&decision), Some(InvitationState::Complete));
+        assert_eq!(decision.moved[0].effects.last(), Some(&Effect::Say(Word::Thanks { item: 0 })));
     }
 
     #[test]
-    fn a_doubtful_reply_is_asked_about_once_naming_it_and_then_left_alone() {
-        let question = question();
-        let first = decide_on("5 - too expensive", &open(&question, 0));
-        assert_eq!(first.answer, None);
-        assert_eq!(first.invitation, Some(Invitation::AskedAgain));
-        assert_eq!(first.say.map(|(say, _)| say), Some(Say::AskAgain { read: "5 - too expensive".into() }));
-        let second = decide_on("3 and 7", &open(&question, 1));
-        assert_eq!((second.answer, second.invitation), (None, Some(Invitation::Unreadable)));
-        assert_eq!(second.say, None);
+    fn a_doubtful_reply_is_asked_about_once_naming_it_and_then_left_to_people() {
+        let first = decide_on("5 - too expensive", &open(1));
+        assert_eq!((answered(&first), state(&first)), (None, Some(InvitationState::Open)));
+        let again = Effect::Ask { item: 0, how: Asking::Again { read: "5 - too expensive".into() } };
+        assert_eq!(first.moved[0].effects, [again]);
+        let second = decide_on("3 and 7", &open(2));
+        assert_eq!((answered(&second), state(&second)), (None, Some(InvitationState::Unreadable)));
+        assert_eq!(
+            second.moved[0].effects,
+            [Effect::HandOver { question: "exit".into(), why: "unreadable" }],
+            "nothing more is said"
+        );
     }
 
     #[test]
     fn stop_with_a_number_opts_out_and_keeps_the_answer() {
-        let question = question();
-        let decision = decide_on("3 STOP", &open(&question, 0));
+        let decision = decide_on("3 STOP", &open(1));
         assert_eq!(decision.opt_out, Some(Scope::Sender("88001".into())));
-        assert_eq!(decision.answer, Some(3));
-        assert_eq!(decision.invitation, Some(Invitation::OptedOut));
-        assert!(matches!(decision.say, Some((Say::Stopped, _))));
+        assert_eq!((answered(&decision), state(&decision)), (Some(3), Some(InvitationState::OptedOut)));
+        assert_eq!(decision.say, Some(Say::Stopped));
     }
 
     #[test]
     fn a_second_stop_is_not_confirmed_again() {
-        let known = Known { opted_out: vec![Scope::Sender("88001".into())], ..Known::default() };
-        let decision = decide_on("STOP", &known);
+        let decision = decide_on("STOP", &stopped_us());
         assert!(decision.opt_out.is_some());
         assert_eq!(decision.say, None);
     }
 
     #[test]
     fn help_is_answered_even_to_somebody_who_has_stopped_us_and_a_question_stays_open() {
-        let question = question();
-        let known = Known { opted_out: vec![Scope::Sender("88001".into())], ..open(&question, 0) };
-        let decision = decide_on("HELP", &known);
-        assert!(matches!(decision.say, Some((Say::Help, _))));
-        assert_eq!(decision.invitation, None);
+        let decision = decide_on("HELP", &stopped_us());
+        assert_eq!(decision.say, Some(Say::Help));
+        assert!(decision.moved.is_empty());
     }
 
     #[test]
     fn somebody_who_has_stopped_us_is_not_asked_again_or_thanked() {
-        let question = question();
-        let known = Known { opted_out: vec![Scope::Sender("88001".into())], ..open(&question, 0) };
-        assert_eq!(decide_on("3", &known).say, None);
-        assert_eq!(decide_on("3 and 7", &known).say, None);
+        for text in ["3", "3 and 7"] {
+            let decision = decide_on(text, &stopped_us());
+            let speaks = |effect: &&Effect| matches!(effect, Effect::Ask { .. } | Effect::Say(_));
+            assert_eq!(decision.moved[0].effects.iter().find(speaks), None, "{text}");
+        }
     }
 
     #[test]
@@ -455,23 +502,19 @@ mod tests {
 
     #[test]
     fn the_same_words_within_minutes_are_a_redelivery_and_later_a_new_message() {
-        let question = question();
-        let known = Known { their_last: Some(("seven".into(), 1_000_000 - 30_000)), ..open(&question, 1) };
+        let known = Known { their_last: Some(("seven".into(), 1_000_000 - 30_000)), ..open(2) };
         let decision = decide_on("3 and 7", &known);
-        assert!(decision.redelivery);
-        assert_eq!((decision.invitation, decision.say), (None, None));
-        let known =
-            Known { their_last: Some(("seven".into(), 1_000_000 - REDELIVERY_MS)), ..open(&question, 1) };
+        assert!(decision.redelivery && decision.moved.is_empty());
+        let known = Known { their_last: Some(("seven".into(), 1_000_000 - REDELIVERY_MS)), ..open(2) };
         assert!(!decide_on("3 and 7", &known).redelivery);
     }
 
     #[test]
     fn a_reaction_or_an_auto_reply_is_not_answered() {
-        let question = question();
         for text in ["Liked “Why are you leaving? Reply 1-8.”", "I'm driving right now and will reply at 5"]
         {
-            let decision = decide_on(text, &open(&question, 0));
-            assert_eq!((decision.answer, decision.say), (None, None), "{text}");
+            let decision = decide_on(text, &open(1));
+            assert!(decision.moved.is_empty() && decision.say.is_none(), "{text}");
         }
     }
 }

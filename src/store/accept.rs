@@ -11,7 +11,7 @@ use super::locator;
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
-use crate::message::{CampaignId, MessageId, Outbound};
+use crate::message::{CampaignId, InvitationState, MessageId, Outbound};
 
 static MESSAGES: Sql = Sql::new(
     "insert into message (id, lane, purpose, campaign, sender, recipient, body, language, source, accepted_ms, \
@@ -36,11 +36,13 @@ static CHUNKS: Sql = Sql::new(
      on conflict do nothing",
 );
 static INVITATIONS: Sql = Sql::new(
-    "insert into invitation (campaign, number, sender, message, survey, question, state, asked, language, name, \
-         opened_ms, closed_ms) \
-     select campaign, number, sender, message, survey, question, state, asked, language, name, opened_ms, closed_ms \
+    "insert into invitation (campaign, number, sender, message, survey, question, state, asked, reminded, trail, offered, \
+         language, name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version) \
+     select campaign, number, sender, message, survey, question, state, asked, reminded, trail, offered, language, name, \
+         zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version \
      from {rows campaign text, number bigint, sender text, message bigint, survey text, question text, state text, \
-         asked bigint, language text, name text, opened_ms bigint, closed_ms bigint} \
+         asked bigint, reminded bigint, trail text, offered text, language text, name text, zone text, started_by text, \
+         opened_ms bigint, asked_ms bigint, closed_ms bigint, due_ms bigint, version bigint} \
      where true on conflict do nothing",
 );
 static PROGRESS: Sql = Sql::new(
@@ -91,6 +93,9 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
     chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
     tx.change_all(&INVITATIONS, &invitations).await?;
+    // What waits has no message yet by which its number would be found.
+    let waiting = invitations.iter().filter(|one| one.standing.state == InvitationState::Waiting);
+    locator::note(tx, waiting.map(|one| (locator::to(one.number), one.message.0))).await?;
     tx.events.extend(all.iter().flat_map(|one| &one.events).cloned());
     let mut furthest: BTreeMap<&CampaignId, &CampaignProgress> = BTreeMap::new();
     for progress in all.iter().filter_map(|one| one.progress.as_ref()) {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::consent::{ConsentChange, Pending};
-use super::rows::{Acceptance, InvitationChange, InvitationState};
+use super::rows::{Acceptance, CallbackRow, Invitation, InvitationChange};
 use crate::message::{CampaignId, MessageId, Msisdn};
 
 /// A message from a handset, put together and read. Key: id.
@@ -74,6 +74,8 @@ pub struct InboundCommit {
     pub answer: Option<AnswerRow>,
     /// What it is to people at the inbox.
     pub conversation: Option<ConversationChange>,
+    /// Calls it books, or cancels.
+    pub callbacks: Vec<CallbackRow>,
     /// Our replies to it, and events.
     pub accept: Acceptance,
 }
@@ -115,6 +117,8 @@ pub struct AnswerRow {
     pub pack: String,
     /// Every reading that was possible, as a JSON list.
     pub candidates: serde_json::Value,
+    /// 1 where it came after the end: kept apart.
+    pub late: i64,
     /// When a later answer replaced it; written by the store.
     pub replaced_ms: Option<i64>,
 }
@@ -177,9 +181,11 @@ pub struct ReplyContext {
     /// The handset.
     pub number: Msisdn,
     /// The questions open on this handset and code, newest first. More than one is a doubt.
-    pub open: Vec<OpenInvitation>,
-    /// The newest question that is closed.
-    pub closed: Option<OpenInvitation>,
+    pub open: Vec<Invitation>,
+    /// Surveys that wait for them, oldest first.
+    pub waiting: Vec<Invitation>,
+    /// The one that was closed last.
+    pub closed: Option<Invitation>,
     /// The opt-outs of the handset that still hold on this code.
     pub opted_out: Vec<String>,
     /// An opt-in we asked it to confirm on this code.
@@ -198,43 +204,6 @@ impl fmt::Debug for ReplyContext {
             .field("open", &self.open)
             .field("closed", &self.closed)
             .field("opted_out", &self.opted_out)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A question that is, or was, open.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenInvitation {
-    /// The campaign.
-    pub campaign: CampaignId,
-    /// The message that asked.
-    pub message: MessageId,
-    /// The survey.
-    pub survey: String,
-    /// The question.
-    pub question: String,
-    /// How it stands.
-    pub state: InvitationState,
-    /// How often it has been put.
-    pub asked: i64,
-    /// The language.
-    pub language: Option<String>,
-    /// The person's name.
-    pub name: Option<String>,
-    /// When it was opened, milliseconds since the epoch.
-    pub opened_ms: i64,
-    /// When it was closed.
-    pub closed_ms: Option<i64>,
-}
-
-impl fmt::Debug for OpenInvitation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenInvitation")
-            .field("campaign", &self.campaign)
-            .field("message", &self.message)
-            .field("question", &self.question)
-            .field("state", &self.state)
-            .field("asked", &self.asked)
             .finish_non_exhaustive()
     }
 }

@@ -7,14 +7,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use super::arrivals::{LastText, OpenInvitation, RecentInbound, ReplyContext};
+use super::arrivals::{LastText, RecentInbound, ReplyContext};
 use super::consent;
 use super::engine::Readers;
 use super::error::StoreError;
 use super::locator;
-use super::rows::InvitationState;
+use super::rows::{DueInvitation, Invitation, InvitationStanding};
 use super::sql::Sql;
-use crate::message::{MessageId, Msisdn, Scope, Sender};
+use crate::message::{CampaignId, InvitationState, MessageId, Msisdn, Scope, Sender};
 use crate::rules::consent::blocked_by;
 
 /// A redelivery is looked for among the last messages of a handset: more than it sends while a response is on its way.
@@ -22,12 +22,30 @@ const RECENT: usize = 5;
 /// Of a number written to, or writing, without end only the newest messages are looked at.
 const LOOKED_AT: usize = 200;
 
-/// Messages with the question each asks, if it asks one.
+/// Messages with the survey each invites to, if it does; and invitations whose message is yet to be.
 static MESSAGES: Sql = Sql::new(
-    "select {list message, \"to\", sender, campaign, survey, question, state, asked, language, name, opened_ms, closed_ms} \
-     from (select m.id as message, m.recipient as \"to\", m.sender, i.campaign, i.survey, i.question, i.state, i.asked, \
-         i.language, i.name, i.opened_ms, i.closed_ms \
-         from {ids} join message m on m.id = r.id left join invitation i on i.message = r.id) x",
+    "select {list message, written, \"to\", sender, campaign, survey, question, state, asked, reminded, trail, offered, \
+         language, name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version} \
+     from (select r.id as message, m.id as written, coalesce(m.recipient, i.number) as \"to\", \
+         coalesce(m.sender, i.sender) as sender, i.campaign, i.survey, i.question, i.state, i.asked, i.reminded, \
+         i.trail, i.offered, i.language, i.name, i.zone, i.started_by, i.opened_ms, i.asked_ms, i.closed_ms, i.due_ms, i.version \
+         from {ids} left join message m on m.id = r.id left join invitation i on i.message = r.id \
+         where m.id is not null or i.message is not null) x",
+);
+/// What is due first, and what is known of each one's question.
+static DUE: Sql = Sql::new(
+    "select {list message, number, sender, campaign, survey, question, state, asked, reminded, trail, offered, language, \
+         name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version, sent_ms, failed, suppressed} \
+     from (select i.message, i.number, i.sender, i.campaign, i.survey, i.question, i.state, i.asked, i.reminded, \
+         i.trail, i.offered, i.language, i.name, i.zone, i.started_by, i.opened_ms, i.asked_ms, i.closed_ms, i.due_ms, i.version, \
+         (select min(o.at_ms) from outcome o where o.message = i.message and o.kind = 'sent') as sent_ms, \
+         case when exists (select 1 from outcome o where o.message = i.message \
+                 and o.kind in ('rejected', 'expired', 'gave_up')) \
+             or exists (select 1 from receipt c where c.message = i.message and c.is_final = 1 \
+                 and c.state <> 'delivered') then 1 else 0 end as failed, \
+         case when exists (select 1 from outcome o where o.message = i.message and o.kind = 'suppressed') \
+             then 1 else 0 end as suppressed \
+         from invitation i where i.due_ms <= {int now_ms} order by i.due_ms, i.message limit {int limit}) x",
 );
 static TEXTS: Sql = Sql::new(
     "select {list message, body, language, accepted_ms} from ( \
@@ -40,6 +58,8 @@ static INBOUND: Sql = Sql::new(
 #[derive(Deserialize)]
 struct MessageColumns {
     message: MessageId,
+    /// Its id again, where it is more than an invitation.
+    written: Option<MessageId>,
     to: Msisdn,
     sender: String,
     #[serde(flatten)]
@@ -49,15 +69,14 @@ struct MessageColumns {
 /// All of an invitation but its message, or nothing.
 #[derive(Deserialize)]
 struct Asks {
-    campaign: crate::message::CampaignId,
+    campaign: CampaignId,
     survey: String,
-    question: String,
-    state: InvitationState,
-    asked: i64,
     language: Option<String>,
     name: Option<String>,
-    opened_ms: i64,
-    closed_ms: Option<i64>,
+    zone: Option<String>,
+    started_by: String,
+    #[serde(flatten)]
+    standing: InvitationStanding,
 }
 
 #[derive(Deserialize)]
@@ -94,7 +113,9 @@ pub(super) async fn contexts(
 
     let last: Vec<Option<MessageId>> = asked
         .iter()
-        .map(|(code, number)| messages.iter().find(|row| row.to == *number && row.sender == *code))
+        .map(|(code, number)| {
+            messages.iter().find(|row| row.to == *number && row.sender == *code && row.written.is_some())
+        })
         .map(|row| row.map(|row| row.message))
         .collect();
     let ids: Vec<MessageId> = last.iter().flatten().copied().collect();
@@ -108,6 +129,7 @@ pub(super) async fn contexts(
             code: code.clone(),
             number: *number,
             open: Vec::new(),
+            waiting: Vec::new(),
             closed: None,
             opted_out: holding(code, out.get(number), into.get(number)),
             pending: pending
@@ -124,12 +146,14 @@ pub(super) async fn contexts(
         })
         .collect();
     for row in messages {
-        let Some(invitation) = row.asks.map(|asks| asks.of(row.message)) else { continue };
-        for context in found.iter_mut().filter(|one| one.number == row.to && one.code == row.sender) {
-            match invitation.state {
+        let (to, sender) = (row.to, row.sender.clone());
+        let Some(invitation) = row.invitation() else { continue };
+        let closed_ms = invitation.standing.closed_ms;
+        for context in found.iter_mut().filter(|one| one.number == to && one.code == sender) {
+            match invitation.standing.state {
                 InvitationState::Open => context.open.push(invitation.clone()),
-                InvitationState::Waiting => {}
-                _ if context.closed.as_ref().is_none_or(|known| known.closed_ms < invitation.closed_ms) => {
+                InvitationState::Waiting => context.waiting.push(invitation.clone()),
+                _ if context.closed.as_ref().is_none_or(|known| known.standing.closed_ms < closed_ms) => {
                     context.closed = Some(invitation.clone());
                 }
                 _ => {}
@@ -137,26 +161,38 @@ pub(super) async fn contexts(
         }
     }
     for context in &mut found {
-        context.open.sort_by_key(|one| Reverse((one.opened_ms, one.message)));
+        context.open.sort_by_key(|one| Reverse((one.standing.opened_ms, one.message)));
+        context.waiting.sort_by_key(|one| (one.standing.opened_ms, one.message));
     }
     Ok(found)
 }
 
-impl Asks {
-    fn of(self, message: MessageId) -> OpenInvitation {
-        OpenInvitation {
-            campaign: self.campaign,
-            message,
-            survey: self.survey,
-            question: self.question,
-            state: self.state,
-            asked: self.asked,
-            language: self.language,
-            name: self.name,
-            opened_ms: self.opened_ms,
-            closed_ms: self.closed_ms,
-        }
+impl MessageColumns {
+    /// The survey it invites to.
+    fn invitation(self) -> Option<Invitation> {
+        let asks = self.asks?;
+        Some(Invitation {
+            campaign: asks.campaign,
+            number: self.to,
+            sender: Sender(self.sender),
+            message: self.message,
+            survey: asks.survey,
+            language: asks.language,
+            name: asks.name,
+            zone: asks.zone,
+            started_by: asks.started_by,
+            standing: asks.standing,
+        })
     }
+}
+
+/// What is due at this time, the longest overdue first.
+pub(super) async fn due(
+    readers: &Readers,
+    now_ms: i64,
+    limit: i64,
+) -> Result<Vec<DueInvitation>, StoreError> {
+    readers.list(&DUE, &serde_json::json!({ "now_ms": now_ms, "limit": limit })).await
 }
 
 /// The newest ids noted for each of these numbers.
@@ -171,28 +207,18 @@ async fn newest(
     let mut ids = locator::ids(readers, numbers.iter().map(|number| key(*number))).await?;
     for found in ids.values_mut() {
         found.sort_unstable_by_key(|id| Reverse(*id));
+        found.dedup();
         found.truncate(LOOKED_AT);
     }
     Ok(ids.into_values().flatten().collect())
 }
 
-/// Which of these handsets have a question open on this code.
-pub(super) async fn open(
-    readers: &Readers,
-    sender: &Sender,
-    numbers: &[Msisdn],
-) -> Result<Vec<Msisdn>, StoreError> {
+/// The questions open to these handsets, and what waits behind them, on any code.
+pub(super) async fn open(readers: &Readers, numbers: &[Msisdn]) -> Result<Vec<Invitation>, StoreError> {
     let ids = newest(readers, numbers, locator::to).await?;
     let messages: Vec<MessageColumns> = each(readers, &MESSAGES, &ids).await?;
-    let mut open: Vec<Msisdn> = messages
-        .into_iter()
-        .filter(|row| row.sender == sender.0)
-        .filter(|row| row.asks.as_ref().is_some_and(|asks| asks.state == InvitationState::Open))
-        .map(|row| row.to)
-        .collect();
-    open.sort_unstable();
-    open.dedup();
-    Ok(open)
+    let invitations = messages.into_iter().filter_map(MessageColumns::invitation);
+    Ok(invitations.filter(|one| !one.standing.state.is_closed()).collect())
 }
 
 /// The opt-outs that still hold for what this code sends: a later opt-in to it is the newer word.

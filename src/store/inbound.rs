@@ -9,9 +9,10 @@ use super::consent;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
-use super::rows::{Acceptance, InvitationChange};
+use super::rows::{Acceptance, CallbackRow, InvitationChange, TurnCommit};
 use super::sql::Sql;
 use super::{accept, desk};
+use crate::message::MessageId;
 
 static INBOUND: Sql = Sql::new(
     "insert into inbound (id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, \
@@ -23,33 +24,47 @@ static INBOUND: Sql = Sql::new(
          parts bigint, note text} \
      where true on conflict do nothing returning {pack id}",
 );
+/// Only what was read is changed: its version tells.
 static INVITATIONS: Sql = Sql::new(
-    "update invitation set state = r.state, asked = coalesce(r.asked, invitation.asked), \
-         question = coalesce(r.question, invitation.question), \
-         closed_ms = coalesce(r.closed_ms, invitation.closed_ms) \
-     from {rows key text, campaign text, number bigint, state text, asked bigint, question text, closed_ms bigint} \
-     cross join generation g cross join locator l \
-     where l.generation = g.id and l.key = r.key and invitation.message = l.id \
-         and invitation.campaign = r.campaign and invitation.number = r.number",
+    "update invitation set state = r.state, question = r.question, asked = r.asked, reminded = r.reminded, \
+         trail = r.trail, offered = r.offered, opened_ms = r.opened_ms, asked_ms = r.asked_ms, \
+         closed_ms = r.closed_ms, due_ms = r.due_ms, version = r.version + 1 \
+     from {rows message bigint, state text, question text, asked bigint, reminded bigint, trail text, offered text, \
+         opened_ms bigint, asked_ms bigint, closed_ms bigint, due_ms bigint, version bigint} \
+     where invitation.message = r.message and invitation.version = r.version \
+     returning {pack invitation.message}",
+);
+static CALLBACKS: Sql = Sql::new(
+    "insert into callback (invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, \
+         inbound, booked_ms) \
+     select invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, inbound, booked_ms \
+     from {rows invitation bigint, question text, campaign text, survey text, number bigint, code text, \
+         start_ms bigint, end_ms bigint, words text, state text, inbound bigint, booked_ms bigint} \
+     where true on conflict (invitation, question) do update set start_ms = excluded.start_ms, \
+         end_ms = excluded.end_ms, words = excluded.words, state = excluded.state, inbound = excluded.inbound, \
+         booked_ms = excluded.booked_ms",
 );
 static ANSWERS: Sql = Sql::new(
-    "insert into answer (inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, candidates) \
+    "insert into answer (inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, candidates, late) \
      select inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, \
-         coalesce(candidates, '[]') \
+         coalesce(candidates, '[]'), late \
      from {rows inbound bigint, campaign text, number bigint, survey text, question text, value text, comment text, \
-         at_ms bigint, rule text, pack text, candidates text} \
+         at_ms bigint, rule text, pack text, candidates text, late bigint} \
      where true on conflict do nothing",
 );
-/// Of the answers of one handset to one question only the newest counts.
+/// Of the answers of one handset to one question only the newest counts; one that came late replaces none that came in
+/// time.
 static REPLACED: Sql = Sql::new(
     "update answer set replaced_ms = ( \
          select min(n.at_ms) from answer n where n.campaign = answer.campaign and n.number = answer.number \
-             and n.question = answer.question and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound)) \
+             and n.question = answer.question and n.late = answer.late \
+             and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound)) \
      where replaced_ms is null \
          and (campaign, number, question) in (select r.campaign, r.number, r.question \
              from {rows campaign text, number bigint, question text}) \
          and exists (select 1 from answer n where n.campaign = answer.campaign and n.number = answer.number \
-             and n.question = answer.question and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound))",
+             and n.question = answer.question and n.late = answer.late \
+             and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound))",
 );
 // A handset counts its long messages in 8 or 16 bits: a part known already that was dealt with ten minutes ago belongs
 // to another message.
@@ -85,12 +100,13 @@ pub(super) static OVERDUE: Sql = Sql::new(
          order by p.lane, p.number, p.code, p.reference, p.total, p.part limit {int limit}) x",
 );
 
-#[derive(Serialize)]
-struct ChangeParam<'a> {
-    key: String,
-    #[serde(flatten)]
-    change: &'a InvitationChange,
-}
+/// Calls to be made.
+pub(super) static CALLBACKS_DUE: Sql = Sql::new(
+    "select {list invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, inbound, \
+         booked_ms} \
+     from (select invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, inbound, \
+         booked_ms from callback where state = 'due' order by start_ms, invitation limit {int limit}) x",
+);
 
 #[derive(Deserialize)]
 struct Id {
@@ -122,20 +138,43 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     locator::note(tx, fresh.iter().map(from)).await?;
 
     consent::record(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
-    let mut changes: BTreeMap<_, &InvitationChange> = BTreeMap::new();
-    for change in fresh.iter().flat_map(|commit| &commit.invitations) {
-        changes.insert((&change.campaign, change.number), change);
-    }
-    let changes: Vec<ChangeParam<'_>> =
-        changes.into_values().map(|change| ChangeParam { key: locator::to(change.number), change }).collect();
-    tx.change_all(&INVITATIONS, &changes).await?;
+    changes(tx, fresh.iter().flat_map(|commit| &commit.invitations)).await?;
     let answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
     if !answers.is_empty() {
         tx.change(&ANSWERS, &answers).await?;
         tx.change(&REPLACED, &answers).await?;
     }
+    let callbacks: Vec<&CallbackRow> = fresh.iter().flat_map(|commit| &commit.callbacks).collect();
+    tx.change_all(&CALLBACKS, &callbacks).await?;
     desk::arrived(tx, fresh.iter().filter_map(|commit| commit.conversation.as_ref())).await?;
     accept::accept(tx, &fresh.iter().map(|commit| &commit.accept).collect::<Vec<&Acceptance>>()).await
+}
+
+/// Changes invitations; gives those that were as they had been read.
+async fn changes<'a>(
+    tx: &mut Tx<'_>,
+    changes: impl Iterator<Item = &'a InvitationChange>,
+) -> Result<HashSet<i64>, StoreError> {
+    #[derive(Deserialize)]
+    struct Changed {
+        message: i64,
+    }
+    let last: BTreeMap<_, &InvitationChange> = changes.map(|change| (change.message, change)).collect();
+    if last.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let changed: Vec<Changed> = tx.rows(&INVITATIONS, &last.into_values().collect::<Vec<_>>()).await?;
+    Ok(changed.into_iter().map(|row| row.message).collect())
+}
+
+/// Commits what time did to invitations; one that has changed meanwhile is left as it is, and nothing is said for it.
+/// Gives those that were changed.
+pub(super) async fn turns(tx: &mut Tx<'_>, turns: &[TurnCommit]) -> Result<Vec<MessageId>, StoreError> {
+    let changed = changes(tx, turns.iter().map(|turn| &turn.change)).await?;
+    let taken: Vec<&TurnCommit> =
+        turns.iter().filter(|turn| changed.contains(&turn.change.message.0)).collect();
+    accept::accept(tx, &taken.iter().map(|turn| &turn.accept).collect::<Vec<&Acceptance>>()).await?;
+    Ok(taken.iter().map(|turn| turn.change.message).collect())
 }
 
 /// Keeps one part; gives the whole set, in order, when none is missing.

@@ -59,6 +59,7 @@ async fn empty() -> SqliteConnection {
     connection.execute(include_str!("migrations/sqlite/0006_audience.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0007_consent.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0004_desk.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0003_surveys.sql")).await.unwrap();
     connection
 }
 

@@ -32,7 +32,7 @@ static INVITATIONS: Sql = Sql::new(
 );
 static ANSWERS: Sql = Sql::new(
     "select {list question, value, count} from (select question, value, count(*) as count from answer \
-         where campaign = {text campaign} and replaced_ms is null group by question, value \
+         where campaign = {text campaign} and replaced_ms is null and late = 0 group by question, value \
          order by question, value) x",
 );
 static VERDICTS: Sql = Sql::new(
@@ -44,11 +44,11 @@ static MEDIAN: Sql = Sql::new(
     "select {row took} from (select t.took from ( \
          select min(a.at_ms) - coalesce( \
              (select min(o.at_ms) from outcome o where o.message = i.message and o.kind = 'sent'), i.opened_ms) as took \
-         from invitation i join answer a on a.campaign = i.campaign and a.number = i.number \
+         from invitation i join answer a on a.campaign = i.campaign and a.number = i.number and a.late = 0 \
          where i.campaign = {text campaign} group by i.number, i.message, i.opened_ms) t \
      order by t.took limit 1 offset (select count(distinct a.number) / 2 from answer a \
          join invitation i on i.campaign = a.campaign and i.number = a.number \
-         where a.campaign = {text campaign})) x",
+         where a.campaign = {text campaign} and a.late = 0)) x",
 );
 static REPLIES: Sql = Sql::new(
     "select {list id, received_ms, number, code, text, verdict, rule, campaign, question, value, comment, replaced_ms, \

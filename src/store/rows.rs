@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender};
+use crate::message::{
+    CampaignId, Class, InvitationState, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender,
+};
 
 /// A chunk's id, from the same source as message ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -204,7 +206,8 @@ pub enum ReceiptFate {
     Duplicate,
 }
 
-/// What a message asks, and of whom. Key: the message.
+/// An invitation to a survey. Key: the message that asks its first question; while it waits, the id that message will
+/// have.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// The campaign.
@@ -217,20 +220,17 @@ pub struct Invitation {
     pub message: MessageId,
     /// The survey.
     pub survey: String,
-    /// The question that is open.
-    pub question: String,
-    /// `open` or `waiting` at first; how it ended later.
-    pub state: InvitationState,
-    /// How often the open question has been put: 1 once it was asked, 2 when asked again.
-    pub asked: i64,
     /// The language it is asked in.
     pub language: Option<String>,
     /// The person's name.
     pub name: Option<String>,
-    /// When it was opened, milliseconds since the epoch.
-    pub opened_ms: i64,
-    /// When it was closed.
-    pub closed_ms: Option<i64>,
+    /// The zone the person lives in, where the contact says so.
+    pub zone: Option<String>,
+    /// Who began it: `campaign`, `keyword` (the person, with a word seen in print), `operator`.
+    pub started_by: String,
+    /// How far it is.
+    #[serde(flatten)]
+    pub standing: InvitationStanding,
 }
 
 impl fmt::Debug for Invitation {
@@ -239,48 +239,122 @@ impl fmt::Debug for Invitation {
             .field("campaign", &self.campaign)
             .field("number", &self.number)
             .field("message", &self.message)
-            .field("question", &self.question)
-            .field("state", &self.state)
-            .field("asked", &self.asked)
+            .field("survey", &self.survey)
+            .field("standing", &self.standing)
             .finish_non_exhaustive()
     }
 }
 
-/// How an invitation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InvitationState {
-    /// A reply is an answer to it.
-    Open,
-    /// Another question is open on this handset and code.
-    Waiting,
-    /// Answered to the end.
-    Answered,
-    /// Asked again in vain.
-    Unreadable,
-    /// The person said STOP.
-    OptedOut,
-    /// Its time ran out.
-    Expired,
-    /// The operator ended it.
-    Cancelled,
-}
-
-/// A change to the invitations of a handset in a campaign; what is `None` stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InvitationChange {
-    /// The campaign.
-    pub campaign: CampaignId,
-    /// The handset.
-    pub number: Msisdn,
-    /// The new state.
+/// How far a person is with a survey.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationStanding {
+    /// Open, waiting, or how it ended.
     pub state: InvitationState,
-    /// How often the open question has been put.
-    pub asked: Option<i64>,
-    /// The question now open.
-    pub question: Option<String>,
+    /// The question that is, or was last, open.
+    pub question: String,
+    /// How often it has been put: 1 once it was asked, 2 when asked again.
+    pub asked: i64,
+    /// Reminders sent.
+    pub reminded: i64,
+    /// The answers on the way to the open question, as JSON.
+    pub trail: Option<String>,
+    /// The times for a call that were offered, as JSON.
+    pub offered: Option<String>,
+    /// When it was opened, milliseconds since the epoch; of one that waits, when it was made.
+    pub opened_ms: i64,
+    /// When the open question was put.
+    pub asked_ms: i64,
     /// When it was closed.
     pub closed_ms: Option<i64>,
+    /// When it is to be looked at again.
+    pub due_ms: Option<i64>,
+    /// How often it has changed: a change is made only to what was read.
+    pub version: i64,
+}
+
+impl fmt::Debug for InvitationStanding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvitationStanding")
+            .field("state", &self.state)
+            .field("question", &self.question)
+            .field("asked", &self.asked)
+            .field("due_ms", &self.due_ms)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How an invitation stands from now on. Its version is the one that was read: has it changed since, nothing happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationChange {
+    /// The invitation.
+    pub message: MessageId,
+    /// All of it.
+    #[serde(flatten)]
+    pub standing: InvitationStanding,
+}
+
+/// What time did to an invitation, and what is said for it: both, or neither when it has changed meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnCommit {
+    /// How it stands.
+    pub change: InvitationChange,
+    /// The question, or the reminder.
+    pub accept: Acceptance,
+}
+
+/// An invitation that is due, and what is known of its first question's way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueInvitation {
+    /// The invitation.
+    #[serde(flatten)]
+    pub invitation: Invitation,
+    /// When the carrier took the question.
+    pub sent_ms: Option<i64>,
+    /// 1 where it will not arrive.
+    pub failed: i64,
+    /// 1 where an opt-out held it back.
+    pub suppressed: i64,
+}
+
+/// A call that was booked. Key: invitation and question; a later booking takes its place.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackRow {
+    /// The invitation.
+    pub invitation: MessageId,
+    /// The question that offered it.
+    pub question: String,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The survey.
+    pub survey: String,
+    /// Whom to call.
+    pub number: Msisdn,
+    /// The code it was booked on.
+    pub code: String,
+    /// From, milliseconds since the epoch.
+    pub start_ms: i64,
+    /// To.
+    pub end_ms: i64,
+    /// As the person was told it.
+    pub words: String,
+    /// `due`, `done` or `cancelled`.
+    pub state: String,
+    /// The message that booked it.
+    pub inbound: i64,
+    /// When, milliseconds since the epoch.
+    pub booked_ms: i64,
+}
+
+impl fmt::Debug for CallbackRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackRow")
+            .field("invitation", &self.invitation)
+            .field("number", &self.number)
+            .field("words", &self.words)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A campaign as it was made, and how far it is.

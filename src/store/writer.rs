@@ -19,7 +19,7 @@ use super::locator::Generations;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
     Acceptance, Campaign, CampaignState, ChunkId, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow, Record,
-    SliceMark,
+    SliceMark, TurnCommit,
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
@@ -57,6 +57,7 @@ pub(super) enum Write {
     List { rows: Vec<ConsentChange>, progress: ListProgress },
     Erase(Box<Step>),
     Inbound(Vec<InboundCommit>),
+    Turns(Vec<TurnCommit>),
     Part(PartRow),
     Record(Record),
     Receipts(Vec<ReceiptRow>),
@@ -82,6 +83,7 @@ pub(super) enum Answer {
     Parts(Option<Vec<PartRow>>),
     Interrupted(Vec<Interrupted>),
     Suppressed(Vec<MessageId>),
+    Turned(Vec<MessageId>),
     Leased(Option<LeasedChunk>),
     Handed(Handed),
     Conversation(Conversation),
@@ -146,6 +148,7 @@ impl Write {
             Self::Audience(audience) => audience.rows.len(),
             Self::PlanStep(step) => accepted(&step.acceptance),
             Self::Inbound(commits) => commits.iter().map(|commit| 1 + accepted(&commit.accept)).sum(),
+            Self::Turns(turns) => turns.iter().map(|turn| 1 + accepted(&turn.accept)).sum(),
             Self::Record(record) => record.outcomes.len() + record.retry.len(),
             Self::Receipts(receipts) => receipts.len(),
             Self::Consent(changes) => changes.len(),
@@ -492,6 +495,9 @@ async fn apply(
                 answers[index] = Ok(Answer::Listed(consent::take_list(tx, rows, progress).await?));
             }
             Write::Erase(step) => answers[index] = Ok(Answer::Erased(erase::step(tx, step).await?)),
+            Write::Turns(turns) => {
+                answers[index] = Ok(Answer::Turned(inbound::turns(tx, turns).await?));
+            }
             _ => {}
         }
     }

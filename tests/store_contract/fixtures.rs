@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
 use backchat::store::{
     Acceptance, Access, Channel, ChunkId, ConsentChange, ConsentKind, Evidence, InboundCommit, InboundRow,
-    Invitation, InvitationState, Location, NewChunk, OpenError, Options, OutcomeRow, ReceiptRow, Store,
-    SubjectKey,
+    Invitation, InvitationChange, InvitationStanding, InvitationState, Location, NewChunk, OpenError,
+    Options, OutcomeRow, ReceiptRow, Store, SubjectKey,
 };
 
 use crate::postgres;
@@ -243,14 +243,33 @@ pub fn invitation(message: i64) -> Invitation {
         sender: Sender(CODE.to_owned()),
         message: MessageId(message),
         survey: "exit".to_owned(),
-        question: "reason".to_owned(),
-        state: InvitationState::Open,
-        asked: 1,
         language: Some("en".to_owned()),
         name: Some("Maria".to_owned()),
-        opened_ms: NOW,
-        closed_ms: None,
+        zone: None,
+        started_by: "campaign".to_owned(),
+        standing: standing(InvitationState::Open),
     }
+}
+
+pub fn standing(state: InvitationState) -> InvitationStanding {
+    InvitationStanding {
+        state,
+        question: "reason".to_owned(),
+        asked: 1,
+        reminded: 0,
+        trail: None,
+        offered: None,
+        opened_ms: NOW,
+        asked_ms: NOW,
+        closed_ms: state.is_closed().then_some(NOW + 5_000),
+        due_ms: None,
+        version: 0,
+    }
+}
+
+/// A change to an invitation that has not changed before.
+pub fn change(message: i64, state: InvitationState) -> InvitationChange {
+    InvitationChange { message: MessageId(message), standing: standing(state) }
 }
 
 pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
@@ -278,6 +297,7 @@ pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
         invitations: Vec::new(),
         answer: None,
         conversation: None,
+        callbacks: Vec::new(),
         accept: Acceptance::default(),
     }
 }

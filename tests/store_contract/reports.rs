@@ -3,8 +3,7 @@
 use backchat::message::{CampaignId, MessageId, OutcomeKind, Purpose, Scope, Sender, Source};
 use backchat::store::{
     Acceptance, AnswerRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, ConsentKind, EventRow,
-    InvitationChange, InvitationState, OutcomeRow, ReceiptRow, Record, ReplyFilter, SliceMark, Store,
-    StoreError,
+    InvitationState, OutcomeRow, ReceiptRow, Record, ReplyFilter, SliceMark, Store, StoreError,
 };
 
 use crate::fixtures::*;
@@ -165,16 +164,10 @@ async fn answered(store: &Store, id: i64, from: i64, value: &str, at_ms: i64) {
         rule: "digit".to_owned(),
         pack: "en@1".to_owned(),
         candidates: serde_json::Value::Null,
+        late: 0,
         replaced_ms: None,
     });
-    commit.invitations = vec![InvitationChange {
-        campaign: campaign(),
-        number: number(from),
-        state: InvitationState::Answered,
-        asked: None,
-        question: None,
-        closed_ms: Some(at_ms),
-    }];
+    commit.invitations = vec![change(from, InvitationState::Complete)];
     store.commit_inbound(vec![commit]).await.unwrap();
 }
 
@@ -231,14 +224,9 @@ async fn a_campaigns_results_add_up(place: Place) {
     answered(&store, 12, 2, "3", NOW + 9_000).await;
     let mut unclear = inbound(13, 3, "maybe");
     unclear.inbound.verdict = "ask_again".to_owned();
-    unclear.invitations = vec![InvitationChange {
-        campaign: campaign(),
-        number: number(3),
-        state: InvitationState::Open,
-        asked: Some(2),
-        question: None,
-        closed_ms: None,
-    }];
+    let mut again = change(3, InvitationState::Open);
+    again.standing.asked = 2;
+    unclear.invitations = vec![again];
     store.commit_inbound(vec![unclear, inbound(14, 3, "you were lovely")]).await.unwrap();
     let results = store.results(&campaign()).await.unwrap();
     assert_eq!((results.accepted, results.suppressed, results.sends), (6, 1, 5));
@@ -255,7 +243,7 @@ async fn a_campaigns_results_add_up(place: Place) {
     );
     assert_eq!(
         results.invitations.iter().map(|(k, n)| (k.as_str(), *n)).collect::<Vec<_>>(),
-        [("answered", 2), ("open", 4)]
+        [("complete", 2), ("open", 4)]
     );
     assert_eq!((results.answers.len(), results.answers[0].count), (1, 2));
     assert_eq!((results.asked_again, results.unreadable, results.opted_out, results.free_text), (1, 0, 0, 1));

@@ -9,15 +9,19 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::voice::Voice;
 use super::{CampaignError, Settings};
+use crate::config::Survey;
 use crate::flow::Flow;
-use crate::flow::accept::CHUNK_MESSAGES;
+use crate::flow::accept::{CHUNK_MESSAGES, Draft};
 use crate::flow::outbound::part_count;
-use crate::message::Outbound;
+use crate::flow::surveys::{CAMPAIGN, Taken, standing_at};
+use crate::message::Msisdn;
 use crate::rules::campaign::{Turn, chunk_messages, takes_ms, turn};
 use crate::rules::hours::Place;
+use crate::rules::survey;
 use crate::store::{
-    Acceptance, AudienceGroup, Campaign, CampaignState, Invitation, InvitationState, PlanStep, StoreError,
+    Acceptance, AudienceGroup, AudienceRow, Campaign, CampaignState, Invitation, PlanStep, StoreError,
 };
 
 /// So far ahead of their turn people become messages.
@@ -116,15 +120,18 @@ impl Flow {
                     StoreError::Corrupt(format!("audience group {} has too few rows", group.id)).into()
                 );
             }
-            let drafts =
-                people.iter().map(|row| voice.draft(campaign, row, &places[index], settings.ends_ms));
-            let mut acceptance = self.acceptance(drafts.collect());
+            let drafts: Vec<Draft> = people
+                .iter()
+                .map(|row| voice.draft(campaign, row, &places[index], settings.ends_ms))
+                .collect();
+            let mut acceptance = match voice.survey() {
+                Some(survey) => self.asked(campaign, survey, &voice, &people, drafts).await?,
+                None => self.acceptance(drafts),
+            };
             let parts: usize = acceptance.messages.iter().map(part_count).sum();
             let takes = takes_ms(parts as u64, 1, rate);
             acceptance.chunks.iter_mut().for_each(|chunk| chunk.not_before_ms = at_ms);
-            if let Some(survey) = voice.survey() {
-                acceptance.invitations = invitations(campaign, survey, &people, &acceptance);
-            }
+            let lanes: Vec<String> = acceptance.chunks.iter().map(|chunk| chunk.lane.clone()).collect();
             let (messages, upto) = (acceptance.messages.len(), group.planned + people.len() as i64);
             at_ms = if settings.rate.is_some() { at_ms + takes } else { at_ms };
             let step = PlanStep {
@@ -140,9 +147,9 @@ impl Flow {
                 Err(StoreError::Refused(_)) => return Ok(Reached::Overtaken),
                 Err(error) => return Err(error.into()),
             }
-            self.accepted(messages, std::slice::from_ref(&voice.lane));
+            self.accepted(messages, &lanes);
             group.planned = upto;
-            groups[index].left = groups[index].left.saturating_sub(messages as u64);
+            groups[index].left = groups[index].left.saturating_sub(people.len() as u64);
             room -= messages as i64;
         }
         Ok(Reached::Ahead)
@@ -178,25 +185,56 @@ fn takes_room(parts_a_second: u32) -> i64 {
     ahead.clamp(2 * CHUNK_MESSAGES as i64, MOST_QUEUED)
 }
 
-fn invitations(
-    campaign: &Campaign,
-    survey: &crate::config::Survey,
-    people: &[crate::store::AudienceRow],
-    acceptance: &Acceptance,
-) -> Vec<Invitation> {
-    let invitation = |(row, message): (&crate::store::AudienceRow, &Outbound)| Invitation {
-        campaign: campaign.id.clone(),
-        number: row.number,
-        sender: message.sender.clone(),
-        message: message.id,
-        survey: survey.key.clone(),
-        question: survey.question.key.clone(),
-        state: InvitationState::Open,
-        asked: 1,
-        language: message.language.clone(),
-        name: row.name.clone(),
-        opened_ms: message.accepted_ms,
-        closed_ms: None,
-    };
-    people.iter().zip(&acceptance.messages).map(invitation).collect()
+impl Flow {
+    /// The questions to these people, each from a code on which no other question is open to them; who has one open on
+    /// every code is asked when it is over.
+    async fn asked(
+        &self,
+        campaign: &Campaign,
+        survey: &Survey,
+        voice: &Voice,
+        people: &[AudienceRow],
+        all: Vec<Draft>,
+    ) -> Result<Acceptance, StoreError> {
+        let now_ms = self.clock.now_ms();
+        let numbers: Vec<Msisdn> = people.iter().map(|row| row.number).collect();
+        let mut open = Taken::new(self.store.open_questions(&numbers).await?);
+        let codes = voice.codes();
+        let (mut drafts, mut asked, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, draft) in people.iter().zip(all) {
+            let place = open.place(voice.config(), &campaign.id, survey, &codes, row.number);
+            let Some((code, turn)) = place else { continue };
+            let progress = match turn {
+                survey::Turn::Free => survey::Progress::opened(&survey.plan, now_ms),
+                survey::Turn::Taken => survey::Progress::waiting(&survey.plan, now_ms),
+            };
+            let invitation = Invitation {
+                campaign: campaign.id.clone(),
+                number: row.number,
+                sender: code.number.clone(),
+                message: self.ids.next(now_ms),
+                survey: survey.key.clone(),
+                language: draft.language.clone(),
+                name: row.name.clone(),
+                zone: draft.zone.clone(),
+                started_by: CAMPAIGN.to_owned(),
+                standing: standing_at(&progress, now_ms),
+            };
+            open.take(invitation.clone());
+            match turn {
+                survey::Turn::Free => {
+                    drafts.push(Draft { lane: code.carrier.clone(), sender: code.number.clone(), ..draft });
+                    asked.push(invitation);
+                }
+                survey::Turn::Taken => waiting.push(invitation),
+            }
+        }
+        let mut acceptance = self.acceptance(drafts);
+        for (invitation, message) in asked.iter_mut().zip(&acceptance.messages) {
+            invitation.message = message.id;
+        }
+        acceptance.invitations = asked;
+        acceptance.invitations.extend(waiting);
+        Ok(acceptance)
+    }
 }

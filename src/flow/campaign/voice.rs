@@ -47,7 +47,7 @@ impl Flow {
                     let known = config.surveys.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
                     CampaignError::NoSurvey(key.clone(), known)
                 })?;
-                let code = code_of(&config, sender.or(survey.sender.as_ref()));
+                let code = code_of(&config, sender.or(survey.senders.first()));
                 (code.ok_or_else(|| CampaignError::NoCode(key.clone()))?, Purpose::Survey)
             }
             Says::Text { purpose, .. } => {
@@ -80,6 +80,18 @@ impl Voice {
             Says::Survey(key) => self.config.surveys.get(key),
             Says::Text { .. } => None,
         }
+    }
+
+    /// The codes its survey can be asked from: its own first, then the others of the pool it is in.
+    pub(super) fn codes(&self) -> Vec<&Code> {
+        let pool = self.survey().map(|survey| survey.senders.as_slice()).unwrap_or_default();
+        let others = pool.iter().filter(|sender| **sender != self.sender && pool.contains(&self.sender));
+        std::iter::once(&self.sender).chain(others).filter_map(|sender| self.config.code(sender)).collect()
+    }
+
+    /// The configuration it began with.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The words to one person, with their language.

@@ -136,12 +136,22 @@ create table invitation (
     question text not null,
     state text not null,
     asked bigint not null,
+    reminded bigint not null,
+    trail text,
+    offered text,
     language text,
     name text,
+    zone text,
+    started_by text not null,
     opened_ms bigint not null,
-    closed_ms bigint
+    asked_ms bigint not null,
+    closed_ms bigint,
+    due_ms bigint,
+    version bigint not null
 );
 create index invitation_campaign on invitation (campaign);
+-- What is to be looked at, when: reminders, the end of the wait, surveys behind another one.
+create index invitation_due on invitation (due_ms) where due_ms is not null;
 
 create table inbound (
     id bigint primary key,
@@ -190,6 +200,7 @@ create table answer (
     rule text not null,
     pack text not null,
     candidates text not null,
+    late bigint not null default 0 check (late in (0, 1)),
     replaced_ms bigint
 );
 create index answer_campaign on answer (campaign, number, question);

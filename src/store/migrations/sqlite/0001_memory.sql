@@ -136,12 +136,22 @@ create table invitation (
     question text not null,
     state text not null,
     asked integer not null,
+    reminded integer not null,
+    trail text,
+    offered text,
     language text,
     name text,
+    zone text,
+    started_by text not null,
     opened_ms integer not null,
-    closed_ms integer
+    asked_ms integer not null,
+    closed_ms integer,
+    due_ms integer,
+    version integer not null
 ) strict;
 create index invitation_campaign on invitation (campaign);
+-- What is to be looked at, when: reminders, the end of the wait, surveys behind another one.
+create index invitation_due on invitation (due_ms) where due_ms is not null;
 
 create table inbound (
     id integer primary key,
@@ -190,6 +200,7 @@ create table answer (
     rule text not null,
     pack text not null,
     candidates text not null,
+    late integer not null default 0 check (late in (0, 1)),
     replaced_ms integer
 ) strict;
 create index answer_campaign on answer (campaign, number, question);
