@@ -35,8 +35,14 @@ static MESSAGES: Sql = Sql::new(
      where message.id = r.id and message.recipient = r.number",
 );
 static INVITATIONS: Sql = Sql::new(
-    "update invitation set number = r.nobody, name = null from {rows id bigint, number bigint, nobody bigint} \
+    "update invitation set number = r.nobody, name = null, due_ms = null, version = invitation.version + 1, \
+         state = case when invitation.state in ('open', 'waiting') then 'cancelled' else invitation.state end \
+     from {rows id bigint, number bigint, nobody bigint} \
      where invitation.message = r.id and invitation.number = r.number",
+);
+/// Nobody is called who is to be forgotten.
+static CALLBACKS: Sql = Sql::new(
+    "delete from callback where invitation in (select r.id from {rows id bigint, number bigint, nobody bigint})",
 );
 static INBOUND: Sql = Sql::new(
     "update inbound set number = r.nobody, text = '', octets = '', digest = '', candidates = '[]', note = null \
@@ -45,7 +51,7 @@ static INBOUND: Sql = Sql::new(
 /// A value that is a figure or a day stays, to be counted; longer ones are words.
 static ANSWERS: Sql = Sql::new(
     "update answer set number = r.nobody, comment = null, candidates = '[]', \
-         value = case when length(answer.value) <= 8 then answer.value else '' end \
+         value = case when length(answer.value) <= 10 then answer.value else '' end \
      from {rows id bigint, number bigint, nobody bigint} where answer.inbound = r.id and answer.number = r.number",
 );
 static RECEIPTS: Sql = Sql::new(
@@ -280,6 +286,7 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
     tx.change_all(&AUDIENCE, &places).await?;
     erased.messages = tx.change_all(&MESSAGES, &rows(&step.found.messages)).await?;
     tx.change_all(&INVITATIONS, &rows(&step.found.messages)).await?;
+    tx.change_all(&CALLBACKS, &rows(&step.found.messages)).await?;
     erased.inbound = tx.change_all(&INBOUND, &rows(&step.found.inbound)).await?;
     tx.change_all(&ANSWERS, &rows(&step.found.inbound)).await?;
     erased.receipts = tx.change_all(&RECEIPTS, &rows(&step.found.receipts)).await?;
