@@ -1,5 +1,6 @@
 //! The wiring: what is started, in which order, and how it is changed while it runs, drained and stopped.
 
+mod doors;
 mod reload;
 mod standing;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::app::doors::Doors;
 use crate::clock::Clock;
 use crate::config::{BindKind, Carrier, Config, StoreLocation};
 use crate::flow::campaign::planner::plan_campaigns;
@@ -43,6 +45,14 @@ pub enum StartError {
     /// What an earlier run left could not be settled.
     #[error("what the last run left behind cannot be settled: {0}")]
     Recover(#[from] StoreError),
+    /// A door in cannot be opened.
+    #[error("cannot listen on {address}: {error}; is another server there?")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
 }
 
 /// Opens the memory a configuration names.
@@ -65,6 +75,7 @@ pub struct Server {
     recovered: Recovered,
     arrivals: mpsc::UnboundedSender<Vec<Arrival>>,
     inbound: JoinHandle<()>,
+    doors: Doors,
     stop: CancellationToken,
     around: Vec<JoinHandle<()>>,
     started_ms: i64,
@@ -109,6 +120,7 @@ impl Server {
             recovered,
             arrivals,
             inbound,
+            doors: Doors::open(&flow).await?,
             around: vec![watch, tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone())), deadlines],
             stop,
             started_ms: flow.clock.now_ms(),
@@ -135,6 +147,7 @@ impl Server {
             let (handle, task) =
                 bind(settings, Arc::clone(&pace), sinks.clone(), metrics, Arc::clone(&changes));
             handles.push(handle);
+            self.flow.metrics.binds_wanted.one();
             binds.push(tokio::spawn(task.run()));
         }
         let lane = Arc::new(Lane::new(carrier, handles, changes, direct));
@@ -151,6 +164,16 @@ impl Server {
         &self.flow
     }
 
+    /// Where messages are handed in by HTTP.
+    pub fn http_address(&self) -> Option<std::net::SocketAddr> {
+        self.doors.http
+    }
+
+    /// Where ESMEs bind.
+    pub fn smpp_address(&self) -> Option<std::net::SocketAddr> {
+        self.doors.smpp
+    }
+
     /// What the start found left over.
     pub fn recovered(&self) -> Recovered {
         self.recovered
@@ -158,6 +181,7 @@ impl Server {
 
     /// Drains: sends nothing more, waits for answers to what is in the windows, unbinds, writes everything down.
     pub async fn stop(self) {
+        self.doors.close().await;
         self.stop.cancel();
         join(self.around).await;
         drain(self.lanes.into_values().collect()).await;

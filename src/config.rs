@@ -1,5 +1,6 @@
 //! The configuration: TOML as an operator writes it, read strictly, every mistake shown with its place and the way out.
 
+mod account;
 mod carrier;
 mod checks;
 mod code;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use account::{Account, HttpConfig, Login, Network, Shown, SmppConfig, purpose_named};
 pub use carrier::{BindKind, Carrier, DefaultAlphabet, InDoubtPolicy, Numbering, ReceiptIds};
 pub use code::{Code, CodeKeyword, CodeTexts, DoubleOptIn, Opens, OptIn};
 pub use consent::{AfterStop, CodeConsent, ConsentRule};
@@ -34,10 +36,10 @@ pub use packs::{PACK_FILES, Packs, load_packs};
 pub use plan::{CarrierChange, Change, Plan};
 pub use problem::{Problem, Problems};
 pub use simulator::{
-    Account, Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,
+    Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,
 };
 pub use survey::{ClosingText, QuestionText, Survey, load_survey, parse_survey};
-pub use unit::{Rate, Secret};
+pub use unit::{Rate, Secret, milliseconds};
 
 use crate::message::Sender;
 use crate::rules::hours::Account as AccountHours;
@@ -64,6 +66,12 @@ pub struct Config {
     pub codes: Vec<Code>,
     /// What the account decides about permitted hours.
     pub hours: AccountHours,
+    /// Those who hand messages in.
+    pub accounts: Vec<Arc<Account>>,
+    /// Where they do so by HTTP; none: not at all.
+    pub http: Option<HttpConfig>,
+    /// Where they bind; none: nowhere.
+    pub smpp: Option<SmppConfig>,
     /// Surveys by their key.
     pub surveys: BTreeMap<String, Survey>,
     /// What replies are read by.
@@ -153,6 +161,8 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let carriers: Vec<At<Carrier>> = carrier_tables.iter().filter_map(carrier::read).collect();
     let pack = code::built_in();
     let codes: Vec<code::Read> = code_tables.iter().filter_map(|table| code::read(table, &pack)).collect();
+    let (http, smpp) = (account::http(&table), account::smpp(&table));
+    let accounts: Vec<account::Read> = table.tables("account").iter().filter_map(account::read).collect();
     let mut unread = 0;
     for at in table.get("surveys", texts).map(|at| at.value).unwrap_or_default() {
         match survey_file(document, &at) {
@@ -171,6 +181,8 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     if codes.len() == code_tables.len() {
         checks::senders_of_surveys(surveys, &codes);
     }
+    let known: Vec<&Code> = codes.iter().map(|read| &read.code).collect();
+    account::check(document, &accounts, (codes.len() == code_tables.len()).then_some(known.as_slice()));
     checks::keywords(document, &codes, surveys, unread == 0);
 
     let surveys = surveys.iter().filter_map(|file| file.read.as_ref());
@@ -180,6 +192,9 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
         hours,
         carriers: carriers.into_iter().map(|at| at.value).collect(),
         codes: codes.into_iter().map(|read| read.code).collect(),
+        accounts: accounts.into_iter().map(|read| Arc::new(read.account.value)).collect(),
+        http,
+        smpp,
         surveys: surveys.map(|read| (read.survey.key.clone(), read.survey.clone())).collect(),
         packs,
     })

@@ -2,13 +2,17 @@
 //! by [`outbound`]; everything that comes in passes [`inbound`].
 
 pub mod accept;
+pub mod accounts;
 pub mod campaign;
 pub mod consent;
 pub mod deadlines;
+pub mod esme;
+pub mod handed;
 pub mod hours;
 pub mod inbound;
 pub mod inbox;
 pub mod outbound;
+mod outbox;
 pub mod receipts;
 pub mod recovery;
 pub mod replies;
@@ -22,6 +26,7 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::flow::accounts::Accounts;
 use crate::message::IdSource;
 use crate::metrics::Metrics;
 use crate::rules::reading::Reader;
@@ -44,6 +49,8 @@ pub struct Flow {
     pub hours: hours::Remembered,
     /// Held from reading how surveys stand until what comes of it is committed: a reply and a deadline take turns.
     surveys: tokio::sync::Mutex<()>,
+    /// How the accounts stand.
+    pub accounts: Accounts,
     config: RwLock<Arc<Config>>,
     wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
@@ -58,6 +65,7 @@ impl Flow {
             ids: IdSource::new(u16::try_from(store.epoch() & 1023).unwrap_or_default()),
             hours: hours::Remembered::default(),
             door: Arc::default(),
+            accounts: Accounts::default(),
             store,
             surveys: tokio::sync::Mutex::default(),
             config: RwLock::new(Arc::new(config)),

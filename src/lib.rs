@@ -9,6 +9,7 @@ pub mod metrics;
 pub mod store;
 pub mod smpp;
 pub mod flow;
+pub mod web;
 pub mod simulator;
 pub mod app;
 pub mod cli;

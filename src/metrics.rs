@@ -103,6 +103,18 @@ pub struct Metrics {
     pub opted_out: Count,
     /// Binds up. A gauge.
     pub binds_up: Count,
+    /// Binds that should be up. A gauge.
+    pub binds_wanted: Count,
+    /// ESMEs bound to us. A gauge.
+    pub esme_binds: Count,
+    /// Binds refused to ESMEs.
+    pub esme_bind_refused: Count,
+    /// Messages accepted from ESMEs.
+    pub esme_submitted: Count,
+    /// Messages refused to ESMEs.
+    pub esme_refused: Count,
+    /// Receipts that ESMEs have answered.
+    pub esme_receipts: Count,
     /// From the STOP read off the socket to the gate shut.
     pub stop_to_gate: Times,
     /// From the STOP read off the socket to its deliver_sm_resp handed to the session.

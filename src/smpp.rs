@@ -4,4 +4,5 @@ pub mod client;
 pub mod door;
 pub mod driver;
 pub mod pace;
+pub mod server;
 pub mod submission;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 mod accept;
+mod accounts;
 mod analysis;
 mod arrivals;
 mod audience;
@@ -34,6 +35,7 @@ mod sql;
 mod views;
 mod writer;
 
+pub use accounts::{DAY_MS, OwedReceipt, RequestKey};
 pub use analysis::{Dimension, Narrow, OutcomeCount, Reply, ValueCount};
 pub use arrivals::{
     AnswerRow, ConversationChange, InboundCommit, InboundRow, LastText, PartRow, PartsKey, RecentInbound,
@@ -387,6 +389,39 @@ impl Store {
                 Ok(QueueDepth { class, chunks: row.chunks, messages: row.messages, next_ms: row.next_ms })
             })
             .collect()
+    }
+
+    /// What was answered to a request of this account under this key, if it is remembered.
+    pub async fn request(&self, account: &str, key: &str) -> Result<Option<RequestKey>, StoreError> {
+        accounts::request(&self.inner.readers, account, key).await
+    }
+
+    /// Messages accepted from each account on the day (UTC) of this time.
+    pub async fn messages_on_day(&self, now_ms: i64) -> Result<Vec<(String, u64)>, StoreError> {
+        accounts::counted(&self.inner.readers, now_ms).await
+    }
+
+    /// The oldest receipts an account has not been told, after this one.
+    pub async fn owed(
+        &self,
+        account: &str,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<OwedReceipt>, StoreError> {
+        accounts::owed(&self.inner.readers, account, after, limit).await
+    }
+
+    /// Notes that an account was told these receipts.
+    pub async fn told(&self, receipts: Vec<i64>, at_ms: i64) -> Result<(), StoreError> {
+        self.done(Write::Told { receipts, at_ms }).await
+    }
+
+    /// Forgets a little of what accounts need no more: keys after a day, receipts after three. Gives how many rows went.
+    pub async fn sweep_accounts(&self, now_ms: i64) -> Result<u64, StoreError> {
+        match self.write(Write::SweepAccounts { now_ms }).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(mixed_up()),
+        }
     }
 
     /// A campaign by its name.

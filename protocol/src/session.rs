@@ -342,6 +342,11 @@ impl<T> Session<T> {
         self.window.resize(window);
     }
 
+    /// Sets anew how many requests of the peer may be unanswered before [`Session::wants_read`] says to stop reading.
+    pub fn set_peer_window(&mut self, window: usize) {
+        self.settings.peer_window = window;
+    }
+
     /// Requests of ours that are unanswered.
     pub fn in_flight(&self) -> usize {
         self.window.in_flight()

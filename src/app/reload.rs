@@ -36,7 +36,10 @@ impl Server {
             }
             CarrierChange::Starts { .. } | CarrierChange::Adopts { .. } => None,
         });
-        drain(leaving.collect()).await;
+        let leaving: Vec<_> = leaving.collect();
+        let binds: usize = leaving.iter().map(|running| running.binds.len()).sum();
+        self.flow.metrics.binds_wanted.less(binds as u64);
+        drain(leaving).await;
         let config = Arc::new(config);
         self.flow.reconfigure(Arc::clone(&config));
         self.loaded_ms = self.flow.clock.now_ms();

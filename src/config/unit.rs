@@ -247,7 +247,7 @@ fn from_file(path: &Path) -> Result<Secret, Wrong> {
 }
 
 /// Milliseconds of `"30s"`; no fractions, no sums: one way to write a time.
-pub(super) fn milliseconds(written: &str) -> Option<u64> {
+pub fn milliseconds(written: &str) -> Option<u64> {
     let written = written.trim();
     let digits = written.find(|sign: char| !sign.is_ascii_digit())?;
     let (number, unit) = written.split_at(digits);

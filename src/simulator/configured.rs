@@ -51,7 +51,7 @@ impl Settings {
 
     pub(super) fn configured(config: &SimulatorConfig, replies: Rows) -> Self {
         let people = &config.handsets;
-        let account = |account: &config::Account| Account {
+        let account = |account: &config::simulator::Account| Account {
             system_id: account.system_id.clone(),
             password: account.password.reveal().to_owned(),
         };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::accept;
+use super::accounts;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
@@ -31,8 +32,8 @@ static DONE: Sql = Sql::new(
 );
 /// Outcomes just recorded, against the receipts that wait.
 static CLAIMS: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient} from ( \
-         select w.receipt, w.rank, r.message, r.part, c.number, m.recipient \
+    "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
+         select w.receipt, w.rank, r.message, r.part, c.number, m.recipient, m.registered_delivery \
          from {rows message bigint, part bigint, kind text, carrier text, carrier_key text, at_ms bigint} \
          join receipt_waiting w on w.carrier = r.carrier and w.candidate = r.carrier_key \
          join receipt c on c.id = w.receipt join message m on m.id = r.message \
@@ -40,8 +41,8 @@ static CLAIMS: Sql = Sql::new(
 );
 /// Receipts just come, against the newest message under an id they may mean: nearly always of the newest generation.
 static MATCHES: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient} from ( \
-         select r.receipt, r.rank, o.message, o.part, r.number, m.recipient \
+    "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
+         select r.receipt, r.rank, o.message, o.part, r.number, m.recipient, m.registered_delivery \
          from {rows receipt bigint, rank bigint, key text, carrier text, candidate text, number bigint, \
              since_ms bigint} \
          join outcome o on o.message = (select l.id from generation g cross join locator l \
@@ -52,8 +53,8 @@ static MATCHES: Sql = Sql::new(
 );
 /// Receipts that wait, against everything recorded.
 static SWEEP: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient} from ( \
-         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient \
+    "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
+         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient, m.registered_delivery \
          from receipt_waiting w cross join generation g cross join locator l \
          join receipt c on c.id = w.receipt \
          join outcome o on o.message = l.id and o.carrier = w.carrier and o.carrier_key = w.candidate \
@@ -90,6 +91,7 @@ static WAIT: Sql = Sql::new(
 /// Inserts outcomes; those known are left as they are.
 pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<(), StoreError> {
     tx.change_all(&OUTCOMES, outcomes).await?;
+    accounts::owe_ends(tx, outcomes).await?;
     let keys = outcomes.iter().filter_map(|outcome| {
         let (carrier, key) = outcome.carrier.as_ref().zip(outcome.carrier_key.as_ref())?;
         Some((locator::taken(carrier, key), outcome.message.0))
@@ -128,6 +130,8 @@ struct Match {
     part: i64,
     number: Option<u64>,
     recipient: u64,
+    /// Whether an account waits for it.
+    registered_delivery: Option<i64>,
 }
 
 impl Match {
@@ -185,12 +189,20 @@ async fn claim(tx: &mut Tx<'_>, found: Vec<Match>) -> Result<u64, StoreError> {
 }
 
 async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<u64, StoreError> {
+    let waited_for = waited_for(&chosen);
     let params: Vec<ClaimParam> = chosen
         .into_values()
         .map(|one| ClaimParam { id: one.receipt, message: one.message, part: one.part })
         .collect();
     tx.change_all(&NO_LONGER_WAITING, &params).await?;
-    tx.change_all(&CLAIM, &params).await
+    let claimed = tx.change_all(&CLAIM, &params).await?;
+    accounts::owe(tx, &waited_for).await?;
+    Ok(claimed)
+}
+
+/// The receipts an account waits for.
+fn waited_for(chosen: &BTreeMap<i64, Match>) -> Vec<i64> {
+    chosen.values().filter(|one| one.registered_delivery.is_some()).map(|one| one.receipt).collect()
 }
 
 /// Looks again for the messages of receipts that wait: two nodes may each have missed what the other was writing.
@@ -283,6 +295,7 @@ pub(super) async fn receipts(
         .flat_map(|receipt| candidates(receipt))
         .collect();
     tx.change_all(&WAIT, &waiting).await?;
+    accounts::owe(tx, &waited_for(&chosen)).await?;
     Ok(receipts
         .iter()
         .map(|receipt| match stored.get(&receipt.id) {
@@ -300,7 +313,15 @@ mod tests {
     use super::*;
 
     fn found(message: i64, rank: i64, number: Option<u64>, recipient: u64) -> Match {
-        Match { receipt: 1, rank, message: MessageId(message), part: 0, number, recipient }
+        Match {
+            receipt: 1,
+            rank,
+            message: MessageId(message),
+            part: 0,
+            number,
+            recipient,
+            registered_delivery: None,
+        }
     }
 
     fn choice(found: Vec<Match>) -> Option<i64> {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts::RequestKey;
 use crate::message::{
     CampaignId, Class, InvitationState, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender,
 };
@@ -26,6 +27,8 @@ pub struct Acceptance {
     pub progress: Option<CampaignProgress>,
     /// What else is to be remembered.
     pub events: Vec<EventRow>,
+    /// The key that makes it happen once: where another request has it, all of this is refused.
+    pub key: Option<RequestKey>,
 }
 
 /// A work list: up to some hundred messages of one lane, class and campaign.

@@ -23,7 +23,7 @@ use super::rows::{
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
-use crate::store::{accept, consent, desk, erase, events, inbound, outcomes, pulse, queue};
+use crate::store::{accept, accounts, consent, desk, erase, events, inbound, outcomes, pulse, queue};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -62,6 +62,8 @@ pub(super) enum Write {
     Record(Record),
     Receipts(Vec<ReceiptRow>),
     Rematch,
+    Told { receipts: Vec<i64>, at_ms: i64 },
+    SweepAccounts { now_ms: i64 },
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(SliceMark),
     Lease { lane: String, now_ms: i64, lease_ms: i64 },
@@ -470,13 +472,25 @@ async fn apply(
             Write::Tag(change) => answers[index] = desk::tag(tx, change).await?,
             Write::Pulse(pulse) => pulse::beat(tx, pulse).await?,
             Write::Ask(ask) => pulse::ask(tx, ask).await?,
+            Write::Told { receipts, at_ms } => accounts::told(tx, receipts, *at_ms).await?,
+            Write::SweepAccounts { now_ms } => {
+                answers[index] = Ok(Answer::Count(accounts::sweep(tx, *now_ms).await?));
+            }
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
             _ => {}
         }
     }
+    let (slots, accepts): (Vec<usize>, Vec<&Acceptance>) = indexed()
+        .filter_map(|(index, write)| if let Write::Accept(a) = write { Some((index, a)) } else { None })
+        .unzip();
+    let claimed = accounts::claim_keys(tx, &accepts).await?;
+    for (slot, _) in slots.iter().zip(&claimed).filter(|(_, ours)| !**ours) {
+        answers[*slot] = Err(StoreError::Refused("another request has this key".to_owned()));
+    }
     let accepts: Vec<&Acceptance> =
-        writes.iter().filter_map(|write| if let Write::Accept(a) = write { Some(a) } else { None }).collect();
+        accepts.into_iter().zip(&claimed).filter(|(_, ours)| **ours).map(|(accept, _)| accept).collect();
     accept::accept(tx, &accepts).await?;
+    accounts::count(tx, &accepts).await?;
     let changes: Vec<&ConsentChange> = writes
         .iter()
         .filter_map(|write| if let Write::Consent(changes) = write { Some(changes) } else { None })

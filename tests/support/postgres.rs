@@ -78,31 +78,8 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Self { programs, folder, _shell: shell };
-        server.wait();
+        wait(&server.folder);
         server
-    }
-
-    fn wait(&self) {
-        let socket = self.folder.join(".s.PGSQL.5432");
-        let begin = Instant::now();
-        // `pg_isready` by hand: the server answers a connection with something other than "starting up"
-        while begin.elapsed() < START {
-            if let Ok(mut stream) = std::os::unix::net::UnixStream::connect(&socket) {
-                // protocol 3.0, user postgres; a server that is up answers R (authentication), one that is not, E
-                let body = b"\0\x03\0\0user\0postgres\0\0";
-                let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
-                let mut answer = [0_u8; 1];
-                if stream.write_all(&[&length[..], body].concat()).is_ok()
-                    && stream.read_exact(&mut answer).is_ok()
-                    && answer == *b"R"
-                {
-                    return;
-                }
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        panic!("Postgres did not start within {START:?}:\n{log}");
     }
 
     fn database(&self, name: &str) -> String {
@@ -112,6 +89,30 @@ impl Server {
             .arg(name));
         format!("postgres://postgres@localhost/{name}?host={}", self.folder.display())
     }
+}
+
+/// Waits until the server in this folder takes connections.
+fn wait(folder: &Path) {
+    let socket = folder.join(".s.PGSQL.5432");
+    let begin = Instant::now();
+    // `pg_isready` by hand: the server answers a connection with something other than "starting up"
+    while begin.elapsed() < START {
+        if let Ok(mut stream) = std::os::unix::net::UnixStream::connect(&socket) {
+            // protocol 3.0, user postgres; a server that is up answers R (authentication), one that is not, E
+            let body = b"\0\x03\0\0user\0postgres\0\0";
+            let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+            let mut answer = [0_u8; 1];
+            if stream.write_all(&[&length[..], body].concat()).is_ok()
+                && stream.read_exact(&mut answer).is_ok()
+                && answer == *b"R"
+            {
+                return;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    panic!("Postgres did not start within {START:?}:\n{log}");
 }
 
 fn run(command: &mut Command) {
@@ -170,4 +171,71 @@ fn version(folder: &Path) -> u32 {
     let name = folder.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let digits = |text: String| text.chars().filter(char::is_ascii_digit).collect::<String>();
     name.map(digits).and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+/// A server of a test's own, to be stopped hard and started again. Stopped for good when dropped.
+pub struct OwnServer {
+    programs: PathBuf,
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl OwnServer {
+    /// Starts one, with an empty database.
+    pub fn start() -> Self {
+        let programs = programs().unwrap_or_else(|| panic!("{HOW_TO_INSTALL}"));
+        let folder = tempfile::Builder::new().prefix("backchat-pg-").tempdir_in("/tmp").unwrap();
+        let user = other_user();
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        run(as_user(Command::new(programs.join("initdb")), user)
+            .args(["--no-sync", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres", "-D"])
+            .arg(folder.path().join("data")));
+        let mut own = Self { programs, folder, process: None };
+        own.start_again();
+        run(Command::new(own.programs.join("createdb"))
+            .args(["-U", "postgres", "-T", "template0", "-E", "UTF8", "-h"])
+            .arg(own.folder.path())
+            .arg("backchat"));
+        own
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost/backchat?host={}", self.folder.path().display())
+    }
+
+    /// Ends it at once, as `pg_ctl stop -m immediate` does: connections are cut, nothing is finished.
+    pub fn stop_hard(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            run(Command::new("kill").args(["-QUIT", &process.id().to_string()]));
+            process.wait().unwrap();
+        }
+    }
+
+    /// Starts it on what the last run left.
+    pub fn start_again(&mut self) {
+        // what dies here are processes, not machines: without fsync the tests are quick and lose nothing
+        let process = as_user(Command::new(self.programs.join("postgres")), other_user())
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .arg("-k")
+            .arg(self.folder.path())
+            .args(["-c", "listen_addresses=", "-c", "fsync=off"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.process = Some(process);
+        wait(self.folder.path());
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        self.stop_hard();
+    }
 }
