@@ -1,5 +1,6 @@
 //! The command line: what an operator or an analyst types, and what it prints.
 
+mod bench;
 mod campaign;
 mod check;
 mod consent;
@@ -128,6 +129,13 @@ enum Command {
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
     )]
     Decode(decode::Args),
+    /// Measure: durable load against a simulated carrier, with the machine named
+    #[command(
+        after_help = "Examples:\n  backchat bench campaign replies --store sqlite --store postgres\n  backchat bench campaign --pin 0 --messages 100000 --json\n\nTake the release build, and a machine that does nothing else."
+    )]
+    Bench(bench::Args),
+    #[command(hide = true)]
+    BenchCarrier(bench::CarrierArgs),
 }
 
 /// Where the configuration is.
@@ -203,6 +211,8 @@ pub fn run() -> ExitCode {
             Command::Consent(args) => consent::run(args).await,
             Command::Erase(args) => erase::run(args).await,
             Command::Decode(args) => decode::run(&args),
+            Command::Bench(args) => bench::run(&args),
+            Command::BenchCarrier(args) => bench::run_carrier(args).await,
         }
     });
     match done {

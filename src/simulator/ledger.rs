@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use protocol::text::Alphabet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::message::Msisdn;
 use crate::simulator::rows::Expected;
@@ -16,7 +16,7 @@ const DIGESTS_KEPT: usize = 2_000_000;
 const REPLIES_KEPT: usize = 100_000;
 
 /// Counts, since the start of the journal or else of the carrier.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census {
     /// Binds accepted.
     pub binds: u64,

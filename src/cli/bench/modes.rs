@@ -1,0 +1,113 @@
+//! What is measured, mode by mode. A message is through when the carrier has the acknowledgement of its receipt or reply, and
+//! that is given only after the commit.
+
+use std::time::Instant;
+
+use super::carrier::Order;
+use super::measures::Figures;
+use super::stand::{Answering, Stand, StoreChoice};
+use super::{Args, Mode};
+use crate::cli::Failure;
+use crate::clock::Clock;
+
+/// STOPs said one after the other, so many a second: latency without a queue.
+const STOPS_A_SECOND: u64 = 200;
+/// STOPs at most: five seconds of them.
+const STOPS: u64 = 1_000;
+
+pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figures, Failure> {
+    let answering = if mode == Mode::Replies { Answering::AtOnce } else { Answering::Silent };
+    let mut stand = Stand::new(args, store, answering)?;
+    match mode {
+        Mode::Import => import(&stand, args.messages),
+        Mode::Campaign => campaign(&mut stand, "bench", args.messages),
+        Mode::Replies => replies(&mut stand, args.messages),
+        Mode::Stop => stop(&mut stand, args.messages.min(STOPS)),
+        Mode::Restart => restart(&mut stand, args.messages),
+        Mode::History => history(&mut stand, args),
+    }
+}
+
+fn import(stand: &Stand<'_>, messages: u64) -> Result<Figures, Failure> {
+    let (seconds, used) = stand.import("bench", messages)?;
+    Ok(Figures::of(messages, seconds).with_use(used))
+}
+
+/// A gateway that is bound, a campaign put beside it, until the last receipt is recorded.
+fn campaign(stand: &mut Stand<'_>, name: &str, messages: u64) -> Result<Figures, Failure> {
+    let gateway = stand.serve()?;
+    let before = stand.carrier().until(|told| told.census.bound > 0)?.census.receipts_acknowledged;
+    let (began, idle) = (Instant::now(), gateway.used());
+    let (_, mut used) = stand.import(name, messages)?;
+    stand.carrier().until(|told| told.census.receipts_acknowledged >= before + messages)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let gateway_used = gateway.used().since(idle);
+    used.cpu_seconds += gateway_used.cpu_seconds;
+    used.peak_rss_kb = gateway_used.peak_rss_kb;
+    drop(gateway);
+    Ok(Figures::of(messages, seconds).with_use(used))
+}
+
+/// Every question is answered at once: question, receipt, answer, thanks, receipt.
+fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
+    let gateway = stand.serve()?;
+    stand.carrier().until(|told| told.census.bound > 0)?;
+    let (began, idle) = (Instant::now(), gateway.used());
+    stand.import("bench", messages)?;
+    let told = stand
+        .carrier()
+        .until(|told| {
+            told.census.replies_acknowledged >= messages && told.census.receipts_acknowledged >= 2 * messages
+        })
+        ?;
+    let seconds = began.elapsed().as_secs_f64();
+    let used = gateway.used().since(idle);
+    drop(gateway);
+    Ok(Figures::of(told.census.replies_acknowledged, seconds).with_use(used))
+}
+
+/// STOP after STOP: the carrier's side of it, from the deliver_sm handed over to its answer.
+fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
+    let gateway = stand.serve()?;
+    stand.carrier().until(|told| told.census.bound > 0)?;
+    let (began, idle) = (Instant::now(), gateway.used());
+    let order = Order::Say { count: stops, text: "STOP".to_owned(), a_second: Some(STOPS_A_SECOND) };
+    stand.carrier().order(&order)?;
+    stand.carrier().until(|told| told.census.replies_acknowledged >= stops)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let used = gateway.used().since(idle);
+    stand.carrier().order(&Order::Times)?;
+    let times = stand.carrier().until(|told| !told.acknowledged_after_ms.is_empty())?;
+    drop(gateway);
+    let times = times.acknowledged_after_ms;
+    let at = |hundredths: usize| {
+        let place = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+        times.get(place).map(|ms| *ms as f64)
+    };
+    Ok(Figures { p50_ms: at(50), p99_ms: at(99), ..Figures::of(stops, seconds).with_use(used) })
+}
+
+/// A queue that is full before the gateway starts.
+fn restart(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
+    stand.import("bench", messages)?;
+    let (began, began_ms) = (Instant::now(), Clock::System.now_ms());
+    let gateway = stand.serve()?;
+    let first = stand.carrier().until(|told| told.census.submits > 0)?;
+    stand.carrier().until(|told| told.census.receipts_acknowledged >= messages)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let used = gateway.used();
+    drop(gateway);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+    let first_ms = Some((first.at_ms - began_ms) as f64);
+    Ok(Figures { first_ms, ..Figures::of(messages, seconds).with_use(used) })
+}
+
+/// A long history is made the way any is: by sending it. Then one more campaign is measured.
+fn history(stand: &mut Stand<'_>, args: &Args) -> Result<Figures, Failure> {
+    let rounds = args.history.div_ceil(args.messages.max(1));
+    for round in 0..rounds {
+        campaign(stand, &format!("history-{round}"), args.messages)?;
+    }
+    campaign(stand, "bench", args.messages)
+}

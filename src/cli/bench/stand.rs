@@ -1,0 +1,246 @@
+//! What a run stands on: a folder, a store, a carrier, and the gateway bound to it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::Args;
+use super::carrier::{CODE, FIRST_HANDSET, LOGIN, Order, Told};
+use super::postgres::Postgres;
+use super::process::{Running, Use, backchat};
+use crate::cli::Failure;
+
+/// A run that says nothing for so long is stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// Where a run remembers.
+#[derive(Debug, Clone)]
+pub(super) enum StoreChoice {
+    Sqlite,
+    /// A server of its own.
+    Postgres,
+    /// A server that runs.
+    At(String),
+}
+
+impl StoreChoice {
+    pub(super) fn parse(written: &str) -> Result<Self, String> {
+        match written {
+            "sqlite" => Ok(Self::Sqlite),
+            "postgres" => Ok(Self::Postgres),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Self::At(url.to_owned()))
+            }
+            other => Err(format!("--store {other}: write sqlite, postgres, or postgres://user@host/database")),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres | Self::At(_) => "postgres",
+        }
+    }
+}
+
+/// The ground of a run.
+pub(super) struct Stand<'a> {
+    args: &'a Args,
+    folder: TempDir,
+    _postgres: Option<Postgres>,
+    carrier: Carrier,
+}
+
+impl<'a> Stand<'a> {
+    /// A folder with a configuration, contacts and a carrier. `answering`: its handsets answer what they are asked.
+    pub(super) fn new(
+        args: &'a Args,
+        store: &StoreChoice,
+        answering: Answering,
+    ) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new()
+            .prefix("backchat-bench-")
+            .tempdir()
+            .map_err(Failure::unreachable)?;
+        let carrier = Carrier::start(args, answering?;
+        let postgres = match store {
+            StoreChoice::Postgres => Some(Postgres::start(folder.path(), args.pin?),
+            StoreChoice::Sqlite | StoreChoice::At(_) => None,
+        };
+        let place = match (store, &postgres) {
+            (StoreChoice::At(url), _) => format!("postgres = \"plain:{url}\""),
+            (_, Some(postgres)) => format!("postgres = \"{}\"", postgres.url()),
+            _ => "sqlite = \"backchat.db\"".to_owned(),
+        };
+        let config = format!(
+            r#"surveys = ["bench.toml"]
+[store]
+{place}
+[[carrier]]
+name = "bench"
+host = "127.0.0.1"
+port = {port}
+system_id = "{LOGIN}"
+password = "plain:{LOGIN}"
+rate = "100000/s"
+window = 200
+reconnect = {{ min = "100ms", max = "1s" }}
+[[code]]
+number = "{CODE}"
+carrier = "bench"
+brand = "Bench"
+languages = ["en"]
+"#,
+            port = carrier.port
+        );
+        let survey = r#"key = "exit"
+languages = ["en"]
+[[question]]
+kind = "range"
+min = 1
+max = 8
+[question.text.en]
+ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
+"#;
+        let stand = Self { args, folder, _postgres: postgres, carrier };
+        stand.write("backchat.toml", &config)?;
+        stand.write("bench.toml", survey)?;
+        Ok(stand)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).map_err(Failure::unreachable)?;
+        Ok(path)
+    }
+
+    /// The carrier.
+    pub(super) fn carrier(&mut self) -> &mut Carrier {
+        &mut self.carrier
+    }
+
+    /// Puts a campaign to so many handsets, from the first, into the queue. How long it took, and what it used.
+    pub(super) fn import(&self, name: &str, count: u64) -> Result<(f64, Use), Failure> {
+        let mut contacts = String::from("number,language\n");
+        for handset in 0..count {
+            // into a String nothing fails
+            let _ = writeln!(contacts, "+{},en", FIRST_HANDSET + handset);
+        }
+        let contacts = self.write("contacts.csv", &contacts)?;
+        let began = Instant::now();
+        let mut command = backchat(self.args.pin)?;
+        command
+            .args(["campaign", name, "--survey", "exit", "--json", "--contacts"])
+            .arg(contacts)
+            .arg("--config")
+            .arg(self.folder.path().join("backchat.toml"))
+            .stderr(Stdio::inherit());
+        let (status, used) = Running::start(&mut command)?.finish()?;
+        if !status.success() {
+            return Err(Failure::unreachable("the campaign could not be imported"));
+        }
+        Ok((began.elapsed().as_secs_f64(), used))
+    }
+
+    /// Starts the gateway.
+    pub(super) fn serve(&self) -> Result<Running, Failure> {
+        let log = fs::File::create(self.folder.path().join("serve.log")).map_err(Failure::unreachable)?;
+        let mut command = backchat(self.args.pin)?;
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.folder.path().join("backchat.toml"))
+            .env("BACKCHAT_LOG", "warn")
+            .stderr(log)
+            .spawn()
+            .map_err(Failure::unreachable)?;
+        Ok(Gateway { child })
+    }
+}
+
+/// The gateway under test. It ends with this value, as a crash would end it.
+pub(super) struct Gateway {
+    child: Child,
+}
+
+impl Gateway {
+    /// What it has used so far.
+    pub(super) fn used(&self) -> Use {
+        used(&self.child)
+    }
+
+    /// Ends it.
+    pub(super) fn kill(mut self) {
+        let _ = self.child.kill(;
+    }
+}
+
+/// What the handsets of a run do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answering {
+    /// They say nothing by themselves.
+    Silent,
+    /// They answer what they are asked, at once.
+    AtOnce,
+}
+
+/// The carrier's process.
+pub(super) struct Carrier {
+    _process: Running,
+    orders: ChildStdin,
+    told: Receiver<Told>,
+    port: u16,
+}
+
+impl Carrier {
+    fn start(args: &Args, answering: Answering) -> Result<Self, Failure> {
+        let mut command = backchat(args.pin)?;
+        command.args(["bench-carrier", "--response-delay-ms", &args.response_delay_ms.to_string()]);
+        if answering == Answering::AtOnce {
+            command.arg("--answering");
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut process = Running::start(&mut command)?;
+        let (Some(orders), Some(lines)) = process.pipes() else {
+            return Err(Failure::unreachable("the carrier has no pipes"));
+        };
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            let lines = BufReader::new(lines).lines().map_while(Result::ok);
+            // a line cut off by its end is no count
+            lines.filter_map(|line| serde_json::from_str(&line).ok()).try_for_each(|one| tell.send(one))
+        });
+        let mut carrier = Self { _process: process, orders, told, port: 0 };
+        carrier.port = carrier.next()?.port;
+        Ok(carrier)
+    }
+
+    /// Tells it what to do.
+    pub(super) fn order(&mut self, order: &Order) -> Result<(), Failure> {
+        let line = serde_json::to_string(order).map_err(Failure::wrong)? + "\n";
+        self.orders.write_all(line.as_bytes()).map_err(Failure::unreachable)
+    }
+
+    /// What it tells next.
+    pub(super) fn next(&mut self) -> Result<Told, Failure> {
+        self.told
+            .recv_timeout(STUCK)
+            .map_err(|_| Failure::broken_promise(format!("nothing has moved for {} s", STUCK.as_secs())))
+    }
+
+    /// Waits until what it tells is so.
+    pub(super) fn until(&mut self, so: impl Fn(&Told) -> bool) -> Result<Told, Failure> {
+        loop {
+            let told = self.next()?;
+            if so(&told) {
+                return Ok(told);
+            }
+        }
+    }
+}
