@@ -1,11 +1,12 @@
 //! The carrier of a benchmark, in a process of its own: it tells its counts as JSON lines whenever they have changed, and
 //! lets handsets speak when it is told to.
 
+use std::io::BufRead as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::{Done, Failure};
@@ -84,14 +85,14 @@ pub(crate) async fn run(args: Args) -> Done {
         ..Settings::plain()
     };
     let simulator = Simulator::start(settings).await.map_err(Failure::unreachable)?;
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    let mut orders = orders();
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last = None;
     loop {
         tokio::select! {
-            order = orders.next_line() => match order.map_err(Failure::unreachable)? {
-                Some(line) => obey(&simulator, serde_json::from_str(&line).map_err(Failure::wrong)?).await,
+            order = orders.recv() => match order {
+                Some(order) => obey(&simulator, order).await,
                 None => break,
             },
             _ = look.tick() => {
@@ -105,6 +106,17 @@ pub(crate) async fn run(args: Args) -> Done {
     }
     simulator.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Orders as they come on standard input; its end is the end.
+fn orders() -> mpsc::Receiver<Order> {
+    let (give, orders) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        let mut orders = lines.filter_map(|line| serde_json::from_str(&line).ok());
+        orders.try_for_each(|order| give.blocking_send(order))
+    });
+    orders
 }
 
 async fn obey(simulator: &Simulator, order: Order) {

@@ -68,9 +68,9 @@ impl<'a> Stand<'a> {
             .prefix("backchat-bench-")
             .tempdir()
             .map_err(Failure::unreachable)?;
-        let carrier = Carrier::start(args, answering?;
+        let carrier = Carrier::start(args, answering)?;
         let postgres = match store {
-            StoreChoice::Postgres => Some(Postgres::start(folder.path(), args.pin?),
+            StoreChoice::Postgres => Some(Postgres::start(folder.path(), args.pin)?),
             StoreChoice::Sqlite | StoreChoice::At(_) => None,
         };
         let place = match (store, &postgres) {
@@ -157,27 +157,8 @@ ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
             .arg("--config")
             .arg(self.folder.path().join("backchat.toml"))
             .env("BACKCHAT_LOG", "warn")
-            .stderr(log)
-            .spawn()
-            .map_err(Failure::unreachable)?;
-        Ok(Gateway { child })
-    }
-}
-
-/// The gateway under test. It ends with this value, as a crash would end it.
-pub(super) struct Gateway {
-    child: Child,
-}
-
-impl Gateway {
-    /// What it has used so far.
-    pub(super) fn used(&self) -> Use {
-        used(&self.child)
-    }
-
-    /// Ends it.
-    pub(super) fn kill(mut self) {
-        let _ = self.child.kill(;
+            .stderr(log);
+        Running::start(&mut command)
     }
 }
 
