@@ -306,6 +306,7 @@ async fn somebody(place: &Place, store: &Store, of: i64) {
         pack: "p".to_owned(),
         candidates: serde_json::json!([number(of).digits()]),
         replaced_ms: None,
+        late: 0,
     });
     commit.consent = vec![ConsentChange {
         evidence: Evidence { received: Some(number(of).digits()), ..Evidence::default() },
