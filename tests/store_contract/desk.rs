@@ -186,6 +186,7 @@ fn answer(id: i64, value: &str) -> AnswerRow {
         rule: "bare".to_owned(),
         pack: "en@1".to_owned(),
         candidates: serde_json::json!([]),
+        late: 0,
         replaced_ms: None,
     }
 }

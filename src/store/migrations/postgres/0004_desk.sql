@@ -45,7 +45,8 @@ create table ask (
 
 create view v_answers as
 select a.inbound, a.campaign, a.survey, a.question, a.number, n.code, i.language, i.outcome, a.value, a.comment,
-    n.text as words, a.at_ms, a.rule, a.pack, case when a.replaced_ms is null then 1 else 0 end as counts, a.replaced_ms
+    n.text as words, a.at_ms, a.rule, a.pack, a.late,
+    case when a.replaced_ms is null and a.late = 0 then 1 else 0 end as counts, a.replaced_ms
 from answer a
     join inbound n on n.id = a.inbound
     left join (
