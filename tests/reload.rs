@@ -143,7 +143,8 @@ async fn the_command_reloads_a_running_server_and_a_wrong_file_changes_nothing()
     write(&format!("{right}[code.keywords]\nJOIN = \"opt-inn\"\n"));
     let (output, _, err) = run(&["reload", "--config", config]).await;
     assert_eq!(output.status.code(), Some(2));
-    let place_and_hint = [":20:8", "`JOIN` is `opt-inn`", "\"survey:exit\", \"opt-in\" or \"inbox\""];
+    let place_and_hint =
+        [":17:8", "`JOIN` is `opt-inn`", "\"survey:exit\", \"opt-in\", \"double-opt-in:promo\" or \"inbox\""];
     assert!(place_and_hint.iter().all(|part| err.contains(part)), "{err}");
 
     write(&format!("{right}[code.keywords]\nJOIN = \"opt-in\"\n"));

@@ -5,15 +5,15 @@
 mod postgres;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backchat::app::Server;
 use backchat::clock::Clock;
 use backchat::config;
 use backchat::flow::Flow;
-use backchat::flow::campaign::{BrokenRows, Start};
-use backchat::message::{CampaignId, Msisdn};
+use backchat::flow::campaign::{self, BrokenRows, NewCampaign, Says, Start};
+use backchat::message::{CampaignId, Msisdn, Purpose};
 use backchat::simulator::{Account, Cue, Handsets, Settings, Shares, Simulator, Span};
 
 /// People written to.
@@ -52,21 +52,47 @@ impl Town {
         self.server.flow()
     }
 
-    async fn campaign(&self, name: &str) {
+    /// A file of everybody.
+    fn people(&self) -> PathBuf {
         let mut people = String::from("number,language\n");
         for person in 0..PEOPLE {
             let _ = writeln!(people, "+{},en", 447_700_900_000 + person);
         }
         let contacts = self.folder.path().join("people.csv");
         std::fs::write(&contacts, people).expect("a contact file");
+        contacts
+    }
+
+    /// Asks everybody.
+    async fn survey(&self, name: &str) {
         let start = Start {
             id: CampaignId(name.to_owned()),
             survey: "exit",
-            contacts,
+            contacts: self.people(),
             limit: None,
             broken: BrokenRows::Refuse,
         };
         self.flow().start_campaign(&start, |_| {}).await.expect("a campaign");
+    }
+
+    /// Tells everybody something: a second question would wait for the answer to the first.
+    async fn advert(&self, name: &str) {
+        let id = CampaignId(name.to_owned());
+        let contacts = self.people();
+        let new = NewCampaign {
+            id: id.clone(),
+            says: Says::Text {
+                text: "Half price today. Reply STOP to opt out.".into(),
+                purpose: Purpose::Promotional,
+            },
+            sender: None,
+            contacts: "people.csv".into(),
+            settings: campaign::Settings::default(),
+        };
+        let flow = self.flow();
+        flow.create_campaign(&new).await.expect("a campaign");
+        flow.import_contacts(&id, &contacts, BrokenRows::Refuse, |_| {}).await.expect("people");
+        flow.run_campaign(&id).await.expect("it starts");
     }
 
     /// Waits until nothing is queued and nobody has anything more to say.
@@ -102,8 +128,8 @@ fn all_say(shares: Shares) -> Handsets {
 
 async fn check_second_campaign(store: &str) {
     let town = Town::new(store, all_say(Shares { stop: 1.0, ..Shares::default() })).await;
-    town.campaign("first").await;
-    town.campaign("second").await;
+    town.survey("first").await;
+    town.advert("second").await;
     town.quiet().await;
     let results = town.flow().store.results(&CampaignId("second".into())).await.expect("results");
     let census = town.carrier.census();
@@ -114,7 +140,7 @@ async fn check_second_campaign(store: &str) {
     assert!(results.suppressed > 0, "STOPs came while the second campaign was queued: {results:?}");
     assert_eq!(results.sends + results.suppressed, results.accepted, "{results:?}");
 
-    town.campaign("third").await;
+    town.advert("third").await;
     town.quiet().await;
     let results = town.flow().store.results(&CampaignId("third".into())).await.expect("results");
     assert_eq!((results.suppressed, results.sends), (150, 0), "after STOP, silence");

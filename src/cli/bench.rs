@@ -117,8 +117,7 @@ pub(crate) fn run(args: &Args) -> Done {
 }
 
 fn settings_in_words(args: &Args) -> String {
-    let pinned =
-        args.pin.map_or("all processors".to_owned(), |cpu| format!("everything on processor {cpu}"));
+    let pinned = args.pin.map_or("all processors".to_owned(), |cpu| format!("everything on processor {cpu}"));
     format!(
         "{} messages a run, {pinned}, carrier answers after {} ms, SQLite WAL with synchronous=FULL, Postgres with synchronous_commit=on",
         thousands(args.messages),

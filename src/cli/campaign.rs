@@ -33,6 +33,8 @@ pub(crate) struct Args {
     action: Option<Action>,
     #[command(flatten)]
     start: Option<StartArgs>,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 /// A survey, at once.
@@ -53,8 +55,6 @@ pub(crate) struct StartArgs {
     /// One JSON document
     #[arg(long)]
     json: bool,
-    #[command(flatten)]
-    config: ConfigArg,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,7 +63,7 @@ enum Action {
     #[command(
         after_help = "Example:\n  backchat campaign create winter-sale --text \"{name|Hello}, 20 % off until Sunday. Reply STOP to opt out.\" --contacts people.csv --rate 50"
     )]
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// What a campaign is going to do: how many, where, when, what it costs, and who waits for the hours
     Plan(NameArgs),
     /// Start a campaign
@@ -148,7 +148,7 @@ struct CreateArgs {
 
 pub(crate) async fn run(args: Args) -> Done {
     match (args.action, args.start) {
-        (Some(Action::Create(args)), _) => create(args).await,
+        (Some(Action::Create(args)), _) => create(*args).await,
         (Some(Action::List(args)), _) => list(args).await,
         (Some(Action::Plan(args)), _) => {
             let flow = flow(&args.config, Access::Look).await?;
@@ -163,7 +163,7 @@ pub(crate) async fn run(args: Args) -> Done {
         (Some(Action::Start(args) | Action::Resume(args)), _) => turn(args, Turn::Run).await,
         (Some(Action::Pause(args)), _) => turn(args, Turn::Pause).await,
         (Some(Action::Cancel(args)), _) => turn(args, Turn::Cancel).await,
-        (None, Some(args)) => start(args).await,
+        (None, Some(start_args)) => start(start_args, &args.config).await,
         (None, None) => Err(Failure::wrong("say what: `backchat campaign --help` lists the ways")),
     }
 }
@@ -187,8 +187,8 @@ async fn turn(args: NameArgs, turn: Turn) -> Done {
     shown(flow, args.json, &progress, || print_progress(&progress)).await
 }
 
-async fn start(args: StartArgs) -> Done {
-    let flow = flow(&args.config, Access::Beside).await?;
+async fn start(args: StartArgs, config: &ConfigArg) -> Done {
+    let flow = flow(config, Access::Beside).await?;
     let start = Start {
         id: CampaignId(args.name),
         survey: &args.survey,

@@ -54,8 +54,8 @@ pub async fn attend(flow: Arc<Flow>, mut told: mpsc::UnboundedReceiver<Vec<Told>
         for one in batch {
             match one {
                 Told::Requested(esme, pdu) => match pdu.command_id() {
-                    CommandId::SUBMIT_SM | CommandId::DATA_SM => submitted.push((esme, pdu)),
-                    _ => flow.answer_request(&esme, pdu).await,
+                    CommandId::SUBMIT_SM | CommandId::DATA_SM => submitted.push((esme, *pdu)),
+                    _ => flow.answer_request(&esme, *pdu).await,
                 },
                 Told::Left(account, link) => {
                     flow.accounts.unbind(&account.name);

@@ -29,16 +29,23 @@ impl Flow {
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let config = self.config();
         let mut recovered = Recovered::default();
-        for interrupted in self.store.interrupted(self.clock.now_ms(), lease_ms()).await? {
-            let policy = config
-                .carrier(&interrupted.chunk.lane)
-                .map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
-            let Settlement { record, counts } = self.settlement(interrupted, policy);
-            self.store.record(record).await?;
-            recovered.chunks += counts.chunks;
-            recovered.unsent += counts.unsent;
-            recovered.in_doubt += counts.in_doubt;
-            recovered.resent += counts.resent;
+        loop {
+            // some dozens at once, however many there are
+            let found = self.store.interrupted(self.clock.now_ms(), lease_ms()).await?;
+            if found.is_empty() {
+                break;
+            }
+            for interrupted in found {
+                let policy = config
+                    .carrier(&interrupted.chunk.lane)
+                    .map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
+                let Settlement { record, counts } = self.settlement(interrupted, policy);
+                self.store.record(record).await?;
+                recovered.chunks += counts.chunks;
+                recovered.unsent += counts.unsent;
+                recovered.in_doubt += counts.in_doubt;
+                recovered.resent += counts.resent;
+            }
         }
         self.metrics.in_doubt.add(recovered.in_doubt);
         Ok(recovered)

@@ -40,8 +40,9 @@ pub enum Turn {
 
 /// Whose turn it is at a moment.
 pub fn turn(groups: &[Group], at_ms: i64) -> Turn {
-    let (mut best, mut opens, mut left): (Option<(i64, usize, Option<i64>)>, Option<i64>, bool) =
-        (None, None, false);
+    let mut best: Option<(i64, usize, Option<i64>)> = None;
+    let mut opens: Option<i64> = None;
+    let mut left = false;
     for (index, group) in groups.iter().enumerate().filter(|(_, group)| group.left > 0) {
         left = true;
         match group.windows.verdict(at_ms) {

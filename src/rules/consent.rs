@@ -252,7 +252,7 @@ mod tests {
         let programmes = ["promo".to_owned()];
         let opted = |text: &str| scopes_of_start(text, &code(), &programmes, &out);
         assert_eq!(opted("START"), [sender.clone(), survey.clone()]);
-        assert_eq!(opted("START PROMO"), [promo.clone()]);
+        assert_eq!(opted("START PROMO"), std::slice::from_ref(&promo));
         assert_eq!(opted("START ALL"), [Scope::Everything, sender, other, promo, survey]);
     }
 

@@ -389,14 +389,14 @@ mod tests {
 
         let pending = |until_ms| Known { pending: Some((promo.clone(), until_ms)), ..Known::default() };
         let confirmed = decide_with_joins("YES", &pending(1_000_000));
-        assert_eq!(confirmed.opt_in, [promo.clone()]);
+        assert_eq!(confirmed.opt_in, std::slice::from_ref(&promo));
         assert_eq!(confirmed.say, Some(Say::Started));
         for language in [
             "id", "ro", "es", "fr", "de", "it", "pt", "nl", "pl", "tr", "ru", "ar", "hi", "zh", "vi", "sw",
             "tl",
         ] {
             let known = Known { language: Some(language.into()), ..pending(1_000_000) };
-            assert_eq!(decide_with_joins("YES", &known).opt_in, [promo.clone()], "{language}");
+            assert_eq!(decide_with_joins("YES", &known).opt_in, std::slice::from_ref(&promo), "{language}");
         }
         let late = decide_with_joins("YES", &pending(999_999));
         assert!(late.opt_in.is_empty(), "too late");

@@ -85,7 +85,7 @@ pub enum Told {
     /// An ESME is bound.
     Bound(Arc<Esme>),
     /// A request that waits for [`Esme::answer`].
-    Requested(Arc<Esme>, Pdu),
+    Requested(Arc<Esme>, Box<Pdu>),
     /// The ESME has answered a deliver_sm with ESME_ROK.
     Delivered(Arc<Esme>, i64),
     /// It refused it, or was gone before it answered.

@@ -54,12 +54,9 @@ fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
     stand.carrier().until(|told| told.census.bound > 0)?;
     let (began, idle) = (Instant::now(), gateway.used());
     stand.import("bench", messages)?;
-    let told = stand
-        .carrier()
-        .until(|told| {
-            told.census.replies_acknowledged >= messages && told.census.receipts_acknowledged >= 2 * messages
-        })
-        ?;
+    let told = stand.carrier().until(|told| {
+        told.census.replies_acknowledged >= messages && told.census.receipts_acknowledged >= 2 * messages
+    })?;
     let seconds = began.elapsed().as_secs_f64();
     let used = gateway.used().since(idle);
     drop(gateway);

@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -51,12 +51,14 @@ impl Postgres {
             return Err(Failure::unreachable("initdb failed"));
         }
         let mut server = as_user(pinned(programs.join("postgres"), pin), user);
-        server
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(&folder)
-            .args(["-c", "listen_addresses=", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB"]);
+        server.arg("-D").arg(&data).arg("-k").arg(&folder).args([
+            "-c",
+            "listen_addresses=",
+            "-c",
+            "shared_buffers=256MB",
+            "-c",
+            "max_wal_size=4GB",
+        ]);
         let postgres = Self { _server: Running::start(&mut server)?, folder };
         postgres.wait(&programs)?;
         Ok(postgres)

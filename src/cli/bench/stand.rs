@@ -37,7 +37,9 @@ impl StoreChoice {
             url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
                 Ok(Self::At(url.to_owned()))
             }
-            other => Err(format!("--store {other}: write sqlite, postgres, or postgres://user@host/database")),
+            other => {
+                Err(format!("--store {other}: write sqlite, postgres, or postgres://user@host/database"))
+            }
         }
     }
 
@@ -59,15 +61,9 @@ pub(super) struct Stand<'a> {
 
 impl<'a> Stand<'a> {
     /// A folder with a configuration, contacts and a carrier. `answering`: its handsets answer what they are asked.
-    pub(super) fn new(
-        args: &'a Args,
-        store: &StoreChoice,
-        answering: Answering,
-    ) -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new()
-            .prefix("backchat-bench-")
-            .tempdir()
-            .map_err(Failure::unreachable)?;
+    pub(super) fn new(args: &'a Args, store: &StoreChoice, answering: Answering) -> Result<Self, Failure> {
+        let folder =
+            tempfile::Builder::new().prefix("backchat-bench-").tempdir().map_err(Failure::unreachable)?;
         let carrier = Carrier::start(args, answering)?;
         let postgres = match store {
             StoreChoice::Postgres => Some(Postgres::start(folder.path(), args.pin)?),
@@ -195,7 +191,11 @@ impl Carrier {
         std::thread::spawn(move || {
             let lines = BufReader::new(lines).lines().map_while(Result::ok);
             // a line cut off by its end is no count
-            lines.filter_map(|line| serde_json::from_str(&line).ok()).try_for_each(|one| tell.send(one))
+            for one in lines.filter_map(|line| serde_json::from_str(&line).ok()) {
+                if tell.send(one).is_err() {
+                    break;
+                }
+            }
         });
         let mut carrier = Self { _process: process, orders, told, port: 0 };
         carrier.port = carrier.next()?.port;

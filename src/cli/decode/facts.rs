@@ -379,7 +379,7 @@ fn receipt_facts(receipt: &Receipt) -> Map<String, Value> {
     add("text", receipt.text.as_ref().map(|it| json!(it)));
     add("network_error", receipt.network_error.as_ref().map(network_error));
     // Text and TLVs name different messages or states; the TLV was taken.
-    add("conflict", (!receipt.conflicts.is_empty()).then(|| json!(true)));
+    add("conflict", (!receipt.conflicts.is_empty()).then_some(json!(true)));
     facts
 }
 

@@ -4,13 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
+/// Days by year, month and day.
+type Days = HashSet<(i16, i8, i8)>;
+
 /// The table.
 #[derive(Debug, Default)]
 pub(super) struct Holidays {
     version: &'static str,
     until: Option<i16>,
-    national: HashMap<&'static str, HashSet<(i16, i8, i8)>>,
-    regional: HashMap<&'static str, HashMap<&'static str, HashSet<(i16, i8, i8)>>>,
+    national: HashMap<&'static str, Days>,
+    regional: HashMap<&'static str, HashMap<&'static str, Days>>,
 }
 
 impl Holidays {

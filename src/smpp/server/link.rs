@@ -139,7 +139,7 @@ impl Link {
             Event::BindRequested { sequence, mode, bind } => self.bind(sequence, mode, &bind),
             Event::Bound { mode, .. } => self.bound(mode),
             Event::Requested { pdu, .. } => match &self.esme {
-                Some(esme) => self.told.push(Told::Requested(Arc::clone(esme), pdu)),
+                Some(esme) => self.told.push(Told::Requested(Arc::clone(esme), Box::new(pdu))),
                 None => debug!(link = self.id, "a request without a bind"),
             },
             Event::Answered { tag, response, .. } if response.status.is_ok() => self.delivered(tag),
