@@ -74,6 +74,7 @@ static OPT_OUTS: Sql = Sql::new(
 static NO_OPT_OUTS: Sql = Sql::new("delete from optout where number = {int number}");
 static NO_OPT_INS: Sql = Sql::new("delete from consent where number = {int number}");
 static NOT_PENDING: Sql = Sql::new("delete from consent_pending where number = {int number}");
+static NO_CONVERSATIONS: Sql = Sql::new("delete from conversation where number = {int number}");
 static PARTS: Sql = Sql::new(
     "delete from inbound_part where lane in (select distinct p.lane from inbound_part p) and number = {int number}",
 );
@@ -267,6 +268,7 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
         tx.change(&NO_OPT_OUTS, &argument).await?;
         tx.change(&NO_OPT_INS, &argument).await?;
         tx.change(&NOT_PENDING, &argument).await?;
+        tx.change(&NO_CONVERSATIONS, &argument).await?;
         tx.change(&PARTS, &argument).await?;
         erased.changes = tx.change_all(&EVIDENCE, &rows(&step.found.changes)).await?;
         let erases = serde_json::to_string(&step.found.changes).unwrap_or_default();

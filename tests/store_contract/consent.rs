@@ -292,6 +292,12 @@ async fn somebody(place: &Place, store: &Store, of: i64) {
             "insert into audience (grp, seq, number, name) values (1, {place_row}, {digits}, 'Ana')"
         ))
         .await;
+    place
+        .meddle(&format!(
+            "insert into conversation (number, code, state, tags, unread, opened_ms, last_in_ms) \
+             values ({digits}, '88001', 'open', '[]', 1, 0, 0)"
+        ))
+        .await;
     let mut commit = inbound(700 + of, of, &format!("3, call me at {}", number(of).digits()));
     commit.answer = Some(AnswerRow {
         inbound: 700 + of,
@@ -338,6 +344,7 @@ async fn of_an_erased_number_nothing_is_left_but_its_silence(place: Place) {
     let before: BTreeSet<String> = place.columns_with(&number(1).digits()).await.into_iter().collect();
     for table in [
         "message",
+        "conversation",
         "invitation",
         "inbound",
         "answer",
