@@ -73,6 +73,12 @@ impl Plan {
         if old.node != new.node {
             plan.needs_a_start.push("the number of the node".to_owned());
         }
+        if old.http != new.http {
+            plan.needs_a_start.push("the address of the API".to_owned());
+        }
+        if old.smpp != new.smpp {
+            plan.needs_a_start.push("the address that ESMEs bind to".to_owned());
+        }
         plan.carriers.extend(
             old.carriers
                 .iter()
@@ -85,6 +91,10 @@ impl Plan {
         }));
         plan.others.extend(code_changes(old, new));
         plan.others.extend(survey_changes(old, new));
+        if old.accounts != new.accounts {
+            let what = vec!["changed, for whoever comes from now on".to_owned()];
+            plan.others.push(Change { of: "accounts".to_owned(), what });
+        }
         if old.hours != new.hours {
             plan.others.push(Change { of: "permitted hours".to_owned(), what: vec!["changed".to_owned()] });
         }
