@@ -1,5 +1,5 @@
 //! A campaign from its creation to its end: what it says, to whom, when and how fast; paused, resumed, cancelled; how far
-//! it is. Its people are put down once ([`import`]) and become messages just in time ([`planner`]).
+//! it is. Its people are put down once (`import`) and become messages just in time (`planner`).
 
 mod import;
 pub mod planner;
