@@ -76,6 +76,8 @@ impl<'a> Stand<'a> {
         };
         let config = format!(
             r#"surveys = ["bench.toml"]
+[hours]
+enforce = "never"
 [store]
 {place}
 [[carrier]]
