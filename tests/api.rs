@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[macro_use]
 #[path = "support/doors.rs"]
 mod doors;
 #[path = "support/postgres.rs"]
@@ -9,27 +10,6 @@ mod postgres;
 
 use doors::{House, PATIENCE, ask, get, post};
 use serde_json::{Value, json};
-
-/// Makes two tests of each: one an engine.
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(None).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if crate::postgres::wanted() {
-                    let url = crate::postgres::database_url(stringify!($name));
-                    super::$name(Some(&url)).await;
-                }
-            })*
-        }
-    };
-}
 
 on_both! {
     a_message_is_accepted_sent_and_its_state_told,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[macro_use]
 #[path = "support/doors.rs"]
 mod doors;
 #[path = "support/esme.rs"]
@@ -15,27 +16,6 @@ use protocol::pdu::{Body, CancelSm, QuerySm, Sm};
 use protocol::receipt::{self, MessageState};
 use protocol::session::BindMode;
 use protocol::status::Status;
-
-/// Makes two tests of each: one an engine.
-macro_rules! on_both {
-    ($($name:ident,)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name(None).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if crate::postgres::wanted() {
-                    let url = crate::postgres::database_url(stringify!($name));
-                    super::$name(Some(&url)).await;
-                }
-            })*
-        }
-    };
-}
 
 on_both! {
     an_esme_submits_and_gets_each_receipt_once_also_those_that_came_while_it_was_away,

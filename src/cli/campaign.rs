@@ -133,9 +133,6 @@ struct CreateArgs {
     /// The programme it belongs to: STOP with its name stops it
     #[arg(long)]
     programme: Option<String>,
-    /// What becomes of messages in doubt: resend, hold or never
-    #[arg(long, value_name = "POLICY")]
-    in_doubt: Option<String>,
     /// Leave rows out that cannot be read, instead of importing nothing
     #[arg(long)]
     skip_broken: bool,
@@ -234,7 +231,6 @@ async fn create(args: CreateArgs) -> Done {
             ends_ms: args.ends.as_deref().map(|at| moment("--ends", at)).transpose()?,
             rate: args.rate,
             programme: args.programme,
-            in_doubt: args.in_doubt,
         },
     };
     let broken = if args.skip_broken { BrokenRows::Skip } else { BrokenRows::Refuse };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{InDoubtPolicy, Problems, RowProblem, open_contacts};
+use crate::config::{Problems, RowProblem, open_contacts};
 use crate::flow::Flow;
 use crate::message::{CampaignId, Purpose, Sender};
 use crate::rules::campaign::{Ahead, Forecast, Group, forecast};
@@ -92,25 +92,12 @@ pub struct Settings {
     /// The programme it belongs to: STOP with its name stops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub programme: Option<String>,
-    /// What becomes of its messages in doubt: `resend`, `hold` or `never`; without one as the carrier account says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_doubt: Option<String>,
 }
 
 impl Settings {
     /// The settings of a campaign as they were kept.
     pub fn of(campaign: &Campaign) -> Self {
         serde_json::from_value(campaign.settings.clone()).unwrap_or_default()
-    }
-
-    /// Its policy for messages in doubt, where it has one of its own.
-    pub fn in_doubt(&self) -> Option<InDoubtPolicy> {
-        match self.in_doubt.as_deref()? {
-            "resend" => Some(InDoubtPolicy::Resend),
-            "hold" => Some(InDoubtPolicy::Hold),
-            "never" => Some(InDoubtPolicy::Never),
-            _ => None,
-        }
     }
 }
 
@@ -520,7 +507,7 @@ fn check(new: &NewCampaign) -> Result<(), CampaignError> {
             return wrong("purpose", "is none of promotional and transactional");
         }
     }
-    let Settings { starts_ms, ends_ms, rate, in_doubt, .. } = &new.settings;
+    let Settings { starts_ms, ends_ms, rate, .. } = &new.settings;
     if let (Some(starts_ms), Some(ends_ms)) = (starts_ms, ends_ms)
         && starts_ms >= ends_ms
     {
@@ -531,9 +518,6 @@ fn check(new: &NewCampaign) -> Result<(), CampaignError> {
             "rate",
             "is 0; write parts a second, like 50, or leave it out for as fast as the carrier goes",
         );
-    }
-    if in_doubt.is_some() && new.settings.in_doubt().is_none() {
-        return wrong("in_doubt", "is none of resend, hold and never");
     }
     Ok(())
 }

@@ -14,6 +14,28 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// Makes two tests of each function: one a store.
+#[allow(unused_macros, reason = "each test file takes what it needs")]
+macro_rules! on_both {
+    ($($name:ident,)*) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name(None).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if crate::postgres::wanted() {
+                    let url = crate::postgres::database_url(stringify!($name));
+                    super::$name(Some(&url)).await;
+                }
+            })*
+        }
+    };
+}
+
 /// Whoever is waited for longer will not come.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The account's key.
