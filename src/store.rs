@@ -51,9 +51,9 @@ pub use erase::Erased;
 pub use error::{OpenError, StoreError};
 pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
-    Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, DueInvitation,
-    EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk, NewChunk,
-    OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
+    Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
+    DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
+    NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
@@ -274,9 +274,10 @@ impl Store {
     }
 
     /// Records what came of messages; outcomes of an epoch long over are recorded too, since a response is a fact.
-    /// Waits when much is queued, and is never refused for it.
-    pub async fn record(&self, record: Record) -> Result<(), StoreError> {
-        self.done(Write::Record(record)).await
+    /// Waits when much is queued, and is never refused for it. Gives the receipts that had come earlier than what they
+    /// tell of; those of several records in one commit are told to one of them.
+    pub async fn record(&self, record: Record) -> Result<Vec<Claimed>, StoreError> {
+        self.claimed(Write::Record(record)).await
     }
 
     /// Stores receipts; tells what became of each, in their order. Repeating it tells the same.
@@ -287,11 +288,15 @@ impl Store {
         }
     }
 
-    /// Looks again for the messages of waiting receipts; gives how many found theirs. Only needed with several nodes,
+    /// Looks again for the messages of waiting receipts; gives those that found theirs. Only needed with several nodes,
     /// which can each miss what the other is just writing.
-    pub async fn rematch_receipts(&self) -> Result<u64, StoreError> {
-        match self.write(Write::Rematch).await? {
-            Answer::Count(count) => Ok(count),
+    pub async fn rematch_receipts(&self) -> Result<Vec<Claimed>, StoreError> {
+        self.claimed(Write::Rematch).await
+    }
+
+    async fn claimed(&self, write: Write) -> Result<Vec<Claimed>, StoreError> {
+        match self.write(write).await? {
+            Answer::Claimed(claimed) => Ok(claimed),
             _ => Err(mixed_up()),
         }
     }

@@ -105,7 +105,7 @@ impl Flow {
             carries_on: Some(chunk.id),
         });
         let record = Record { outcomes: never, retry: retry.collect(), done: vec![chunk.id] };
-        self.store.record(record).await?;
+        self.record(record).await?;
         Ok(None)
     }
 }

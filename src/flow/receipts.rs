@@ -5,7 +5,7 @@ use protocol::receipt::{Receipt, id_forms};
 
 use crate::flow::Flow;
 use crate::message::Msisdn;
-use crate::store::{ReceiptFate, ReceiptRow, StoreError};
+use crate::store::{ReceiptFate, ReceiptRow, Record, StoreError};
 
 impl Flow {
     /// Records receipts; each may be answered once this returns.
@@ -16,20 +16,36 @@ impl Flow {
         if rows.is_empty() {
             return Ok(());
         }
-        let delivered: Vec<(bool, bool)> =
-            rows.iter().map(|row| (row.is_final, row.state == "delivered")).collect();
+        let told: Vec<(bool, String)> = rows.iter().map(|row| (row.is_final, row.state.clone())).collect();
         let fates = self.store.receipts(rows).await?;
-        for (fate, (is_final, delivered)) in fates.iter().zip(delivered) {
+        for (fate, (is_final, state)) in fates.iter().zip(told) {
             match fate {
                 ReceiptFate::Duplicate => {}
                 ReceiptFate::Waiting => self.metrics.receipts_waiting.one(),
-                // A message is counted once, with its first part.
-                ReceiptFate::Matched { part, .. } if !is_final || *part > 0 => {}
-                ReceiptFate::Matched { .. } if delivered => self.metrics.delivered.one(),
-                ReceiptFate::Matched { .. } => self.metrics.undelivered.one(),
+                ReceiptFate::Matched { part, .. } => self.count_receipt(*part, &state, is_final),
             }
         }
         Ok(())
+    }
+
+    /// Records what came of messages, and counts the receipts that waited for it.
+    ///
+    /// # Errors
+    /// What the memory says.
+    pub(super) async fn record(&self, record: Record) -> Result<(), StoreError> {
+        for claimed in self.store.record(record).await? {
+            self.count_receipt(claimed.part, &claimed.state, claimed.is_final);
+        }
+        Ok(())
+    }
+
+    /// A message is counted once, with its first part.
+    fn count_receipt(&self, part: i64, state: &str, is_final: bool) {
+        match (part, is_final, state) {
+            (0, true, "delivered") => self.metrics.delivered.one(),
+            (0, true, _) => self.metrics.undelivered.one(),
+            _ => {}
+        }
     }
 
     /// A receipt as it is kept.

@@ -40,7 +40,7 @@ impl Flow {
                     .carrier(&interrupted.chunk.lane)
                     .map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
                 let Settlement { record, counts } = self.settlement(interrupted, policy);
-                self.store.record(record).await?;
+                self.record(record).await?;
                 recovered.chunks += counts.chunks;
                 recovered.unsent += counts.unsent;
                 recovered.in_doubt += counts.in_doubt;

@@ -175,7 +175,7 @@ pub async fn settle(
         }
         let wakes = !record.retry.is_empty();
         while !record.is_empty()
-            && let Err(error) = flow.store.record(record.clone()).await
+            && let Err(error) = flow.record(record.clone()).await
         {
             warn!(lane = %lane.name, "outcomes wait to be written: {error}");
             sleep(STORE_PAUSE).await;

@@ -9,7 +9,7 @@ use super::accounts;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
-use super::rows::{NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
+use super::rows::{Claimed, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
 use super::sql::Sql;
 use crate::message::MessageId;
 
@@ -32,8 +32,9 @@ static DONE: Sql = Sql::new(
 );
 /// Outcomes just recorded, against the receipts that wait.
 static CLAIMS: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
-         select w.receipt, w.rank, r.message, r.part, c.number, m.recipient, m.registered_delivery \
+    "select {list receipt, rank, message, part, number, recipient, registered_delivery, state, is_final} from ( \
+         select w.receipt, w.rank, r.message, r.part, c.number, m.recipient, m.registered_delivery, c.state, \
+             c.is_final \
          from {rows message bigint, part bigint, kind text, carrier text, carrier_key text, at_ms bigint} \
          join receipt_waiting w on w.carrier = r.carrier and w.candidate = r.carrier_key \
          join receipt c on c.id = w.receipt join message m on m.id = r.message \
@@ -53,8 +54,9 @@ static MATCHES: Sql = Sql::new(
 );
 /// Receipts that wait, against everything recorded.
 static SWEEP: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
-         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient, m.registered_delivery \
+    "select {list receipt, rank, message, part, number, recipient, registered_delivery, state, is_final} from ( \
+         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient, m.registered_delivery, \
+             c.state, c.is_final \
          from receipt_waiting w cross join generation g cross join locator l \
          join receipt c on c.id = w.receipt \
          join outcome o on o.message = l.id and o.carrier = w.carrier and o.carrier_key = w.candidate \
@@ -100,7 +102,8 @@ pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<
 }
 
 /// Records what came of messages: outcomes, the receipts that waited for them, chunks to follow, chunks that are through.
-pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<(), StoreError> {
+/// Gives the receipts that waited.
+pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<Vec<Claimed>, StoreError> {
     #[derive(Serialize)]
     struct Done {
         id: i64,
@@ -108,16 +111,19 @@ pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<(), Store
     }
     let outcomes: Vec<&OutcomeRow> = all.iter().flat_map(|one| &one.outcomes).collect();
     insert(tx, &outcomes).await?;
-    if outcomes.iter().any(|outcome| outcome.carrier_key.is_some()) {
+    let claimed = if outcomes.iter().any(|outcome| outcome.carrier_key.is_some()) {
         let found = tx.list(&CLAIMS, &outcomes).await?;
-        claim(tx, found).await?;
-    }
+        claim(tx, found).await?
+    } else {
+        Vec::new()
+    };
     // a chunk carries on only what is still leased, so these come before the leases end
     accept::chunks(tx, &all.iter().flat_map(|one| &one.retry).collect::<Vec<&NewChunk>>()).await?;
     let epoch = tx.epoch;
     let done: Vec<Done> =
         all.iter().flat_map(|one| &one.done).map(|chunk| Done { id: chunk.0, epoch }).collect();
-    tx.change_all(&DONE, &done).await.map(drop)
+    tx.change_all(&DONE, &done).await?;
+    Ok(claimed)
 }
 
 /// A receipt and a message it may be about.
@@ -132,6 +138,11 @@ struct Match {
     recipient: u64,
     /// Whether an account waits for it.
     registered_delivery: Option<i64>,
+    /// Of a receipt that waited: what it says.
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    is_final: i64,
 }
 
 impl Match {
@@ -182,22 +193,27 @@ struct ClaimParam {
     part: i64,
 }
 
-async fn claim(tx: &mut Tx<'_>, found: Vec<Match>) -> Result<u64, StoreError> {
+async fn claim(tx: &mut Tx<'_>, found: Vec<Match>) -> Result<Vec<Claimed>, StoreError> {
     // a receipt that waits and an id in another form, with no number: what is recorded next may fit better
     let sure = found.into_iter().filter(|one| one.doubt().is_some_and(|(doubt, _)| doubt < 3)).collect();
     settle(tx, surest(sure)).await
 }
 
-async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<u64, StoreError> {
+async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<Vec<Claimed>, StoreError> {
     let waited_for = waited_for(&chosen);
     let params: Vec<ClaimParam> = chosen
-        .into_values()
+        .values()
         .map(|one| ClaimParam { id: one.receipt, message: one.message, part: one.part })
         .collect();
     tx.change_all(&NO_LONGER_WAITING, &params).await?;
-    let claimed = tx.change_all(&CLAIM, &params).await?;
+    tx.change_all(&CLAIM, &params).await?;
     accounts::owe(tx, &waited_for).await?;
-    Ok(claimed)
+    let claimed = chosen.into_values().map(|one| Claimed {
+        part: one.part,
+        state: one.state,
+        is_final: one.is_final != 0,
+    });
+    Ok(claimed.collect())
 }
 
 /// The receipts an account waits for.
@@ -206,7 +222,7 @@ fn waited_for(chosen: &BTreeMap<i64, Match>) -> Vec<i64> {
 }
 
 /// Looks again for the messages of receipts that wait: two nodes may each have missed what the other was writing.
-pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
     let argument = serde_json::json!({ "reach_ms": RECEIPT_REACH_MS, "limit": SWEEP_ROWS });
     let found = tx.list(&SWEEP, &argument).await?;
     settle(tx, surest(found)).await
@@ -321,6 +337,8 @@ mod tests {
             number,
             recipient,
             registered_delivery: None,
+            state: String::new(),
+            is_final: 0,
         }
     }
 

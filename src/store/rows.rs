@@ -209,6 +209,17 @@ pub enum ReceiptFate {
     Duplicate,
 }
 
+/// A receipt that waited and found its message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The part of the message, from 0.
+    pub part: i64,
+    /// As in [`ReceiptRow::state`].
+    pub state: String,
+    /// Whether nothing follows it.
+    pub is_final: bool,
+}
+
 /// An invitation to a survey. Key: the message that asks its first question; while it waits, the id that message will
 /// have.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

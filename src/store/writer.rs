@@ -18,8 +18,8 @@ use super::error::{StoreError, commit_is_unknown, judge};
 use super::locator::Generations;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
-    Acceptance, Campaign, CampaignState, ChunkId, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow, Record,
-    SliceMark, TurnCommit,
+    Acceptance, Campaign, CampaignState, ChunkId, Claimed, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow,
+    Record, SliceMark, TurnCommit,
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
@@ -79,6 +79,7 @@ pub(super) enum Write {
 pub(super) enum Answer {
     Done,
     Fates(Vec<ReceiptFate>),
+    Claimed(Vec<Claimed>),
     Count(u64),
     Listed(ListProgress),
     Erased(Erased),
@@ -520,9 +521,14 @@ async fn apply(
             answers[index] = Ok(Answer::Parts(inbound::put_part(tx, part).await?));
         }
     }
-    let records: Vec<&Record> =
-        writes.iter().filter_map(|write| if let Write::Record(r) = write { Some(r) } else { None }).collect();
-    outcomes::record(tx, &records).await?;
+    let (slots, records): (Vec<usize>, Vec<&Record>) = indexed()
+        .filter_map(|(index, write)| if let Write::Record(r) = write { Some((index, r)) } else { None })
+        .unzip();
+    // what was claimed is told once, whoever of the commit's records it belongs to
+    let mut claimed = outcomes::record(tx, &records).await?;
+    for slot in slots {
+        answers[slot] = Ok(Answer::Claimed(std::mem::take(&mut claimed)));
+    }
     let receipts: Vec<&ReceiptRow> = writes
         .iter()
         .filter_map(|write| if let Write::Receipts(rows) = write { Some(rows) } else { None })
@@ -533,7 +539,7 @@ async fn apply(
         if let Write::Receipts(rows) = write {
             answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));
         } else if let Write::Rematch = write {
-            answers[index] = Ok(Answer::Count(outcomes::rematch(tx).await?));
+            answers[index] = Ok(Answer::Claimed(outcomes::rematch(tx).await?));
         }
     }
     let (slots, marks): (Vec<usize>, Vec<&SliceMark>) = indexed()

@@ -1,7 +1,7 @@
 //! Receipts: late, early, twice, and under another form of the id.
 
 use backchat::message::{MessageId, OutcomeKind};
-use backchat::store::{Acceptance, OutcomeRow, ReceiptFate, ReceiptRow, Record, Store};
+use backchat::store::{Acceptance, Claimed, OutcomeRow, ReceiptFate, ReceiptRow, Record, Store};
 
 use crate::fixtures::*;
 
@@ -65,10 +65,12 @@ async fn a_receipt_that_comes_early_waits_for_its_message(place: Place) {
     assert_eq!(store.receipts(vec![receipt(2, "a1", "delivered")]).await, Ok(vec![ReceiptFate::Duplicate]));
     assert_eq!(store.census().await.unwrap().waiting_receipts, 1);
     assert_eq!(state(&store, 1).await, "queued");
-    record(&store, vec![sent(1, "a1")]).await;
+    let claimed = Claimed { part: 0, state: "delivered".to_owned(), is_final: true };
+    let taken = Record { outcomes: vec![sent(1, "a1")], ..Record::default() };
+    assert_eq!(store.record(taken.clone()).await, Ok(vec![claimed]));
     assert_eq!(state(&store, 1).await, "delivered");
     assert_eq!(store.census().await.unwrap().waiting_receipts, 0);
-    record(&store, vec![sent(1, "a1")]).await;
+    assert_eq!(store.record(taken).await, Ok(vec![]), "told once");
     assert_eq!(store.receipts(vec![receipt(3, "a1", "delivered")]).await, Ok(vec![ReceiptFate::Duplicate]));
 }
 
@@ -172,7 +174,7 @@ async fn receipts_in_one_commit_with_their_outcomes_are_matched(place: Place) {
     assert_eq!(store.census().await.unwrap().states.get("delivered"), Some(&50));
 }
 
-async fn record_one(store: &Store, n: i64) -> Result<(), backchat::store::StoreError> {
+async fn record_one(store: &Store, n: i64) -> Result<Vec<Claimed>, backchat::store::StoreError> {
     store.record(Record { outcomes: vec![sent(n, &format!("id{n}"))], ..Record::default() }).await
 }
 
@@ -209,8 +211,8 @@ async fn a_waiting_receipt_missed_by_both_sides_is_found_by_the_sweep(place: Pla
         ))
         .await;
     assert_eq!(state(&store, 1).await, "sent");
-    assert_eq!(store.rematch_receipts().await, Ok(1));
-    assert_eq!(store.rematch_receipts().await, Ok(0));
+    assert_eq!(store.rematch_receipts().await.unwrap().len(), 1);
+    assert_eq!(store.rematch_receipts().await.unwrap(), []);
     assert_eq!(state(&store, 1).await, "delivered");
     let unknown = outcome(1, OutcomeKind::Sent);
     store.record(Record { outcomes: vec![unknown], ..Record::default() }).await.unwrap();
