@@ -18,6 +18,7 @@ mod questions;
 mod read;
 mod reload;
 mod replies;
+mod replay;
 mod report;
 mod results;
 mod serve;
@@ -124,6 +125,11 @@ enum Command {
         after_help = "Example:\n  backchat indoubt --config config/minimal.toml\n\nThe policy is the carrier's `in_doubt`: sent again, held for a late receipt, or never sent twice."
     )]
     Indoubt(status::InDoubtArgs),
+    /// Read the replies to a survey again under other packs and show what would change; changes nothing
+    #[command(
+        after_help = "Example:\n  backchat replay --survey exit --packs new-packs --config config/minimal.toml\n\nEach reply is read with the question that was open. What we had written before it is not known again."
+    )]
+    Replay(replay::Args),
     /// What octets of SMPP mean: JSON lines, hex, or a capture with the carrier's profile drawn from it
     #[command(
         after_help = "Examples:\n  backchat decode carrier.pcap\n  backchat decode --json fixtures/pdu/pdus.jsonl\n  echo 00000010 00000015 00000000 00000001 | backchat decode\n\nA row of JSON has `hex`, and may have `name` and `profile`. With an `expect` of its own it is answered with just the\nfacts that this names. Phone numbers are masked unless asked for, in JSON never; passwords in a capture always."
@@ -210,6 +216,7 @@ pub fn run() -> ExitCode {
             Command::Optout(args) => optout::run(args).await,
             Command::Consent(args) => consent::run(args).await,
             Command::Erase(args) => erase::run(args).await,
+            Command::Replay(args) => replay::run(args).await,
             Command::Decode(args) => decode::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::BenchCarrier(args) => bench::run_carrier(args).await,

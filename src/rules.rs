@@ -5,6 +5,7 @@ pub mod consent;
 pub mod delivery;
 pub mod hours;
 pub mod inbound;
+pub mod loops;
 pub mod machines;
 pub mod merge;
 pub mod reading;

@@ -324,6 +324,11 @@ impl Store {
         }
     }
 
+    /// The parts there are of one long message that is not dealt with yet, in order.
+    pub async fn parts_of(&self, key: &PartsKey) -> Result<Vec<PartRow>, StoreError> {
+        self.inner.readers.list(&inbound::PARTS, key).await
+    }
+
     /// The parts of messages whose first part came before this time and which are not complete, message by message.
     pub async fn parts_overdue(&self, before_ms: i64) -> Result<Vec<Vec<PartRow>>, StoreError> {
         let argument = serde_json::json!({ "before_ms": before_ms, "limit": OVERDUE_PARTS });

@@ -9,22 +9,32 @@ use protocol::pdu::{Body, Sm};
 use protocol::text::Alphabet;
 use protocol::{receipt, text};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::config::DefaultAlphabet;
 use crate::flow::Flow;
 use crate::message::{Msisdn, Sender};
+use crate::rules::machines::joiner::{Effect, Event, Joiner, Place};
+use crate::rules::reading::{Context, Verdict};
 use crate::smpp::client::{NOT_NOW, TAKEN};
 use crate::smpp::submission::{Answer, Arrival};
 use crate::store::{PartRow, PartsKey, StoreError};
 
 /// Arrivals taken into one commit.
 const BATCH: usize = 1_024;
-/// Parts of a long message are waited for this long, then taken as they are: the words that came are kept.
-const PARTS_WAIT: Duration = Duration::from_secs(30);
-/// How often overdue parts are looked for.
+/// Parts of a long message are waited for this long, milliseconds, then taken as they are: the words that came are kept.
+const PARTS_WAIT_MS: i64 = 30_000;
+/// How often it is looked whether somebody has waited long enough: what another process began is found so too.
 const PARTS_LOOK: Duration = Duration::from_secs(5);
+/// Another process waits for the parts that came to it. Only what is left after this too has nobody who waits.
+const LEFT_BEHIND_MS: i64 = PARTS_WAIT_MS + 60_000;
+/// Characters at the end of a first part that the rest may give another meaning: STOP raising the price.
+const UNSETTLED_CHARS: usize = 30;
+/// What is noted of a message of which parts never came.
+const PARTS_MISSING: &str = "parts missing";
+/// What is noted of a message that says STOP before it is all here.
+const STOPPED_EARLY: &str = "says STOP at its beginning; the rest was not waited for";
 
 /// One message from a person, put together.
 #[derive(Clone)]
@@ -65,16 +75,16 @@ enum Kind {
 
 /// Takes in what arrives until the binds have ended.
 pub async fn take_in(flow: Arc<Flow>, mut arrivals: mpsc::UnboundedReceiver<Vec<Arrival>>) {
-    let mut look = interval(PARTS_LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut joiner = Joiner::new(PARTS_WAIT_MS);
+    flow.wait_for_parts_begun(&mut joiner).await;
     loop {
         let mut batch = tokio::select! {
             batch = arrivals.recv() => match batch {
                 Some(batch) => batch,
                 None => return,
             },
-            _ = look.tick() => {
-                flow.take_overdue_parts().await;
+            () = sleep(flow.until_parts_are_due(&joiner)) => {
+                flow.take_overdue_parts(&mut joiner).await;
                 continue;
             }
         };
@@ -83,12 +93,12 @@ pub async fn take_in(flow: Arc<Flow>, mut arrivals: mpsc::UnboundedReceiver<Vec<
         {
             batch.extend(more);
         }
-        flow.take_batch(batch).await;
+        flow.take_batch(batch, &mut joiner).await;
     }
 }
 
 impl Flow {
-    async fn take_batch(&self, batch: Vec<Arrival>) {
+    async fn take_batch(&self, batch: Vec<Arrival>, joiner: &mut Joiner<PartsKey>) {
         let (mut receipts, mut receipt_arrivals) = (Vec::new(), Waiting::new());
         let mut messages = VecDeque::new();
         for arrival in batch {
@@ -114,11 +124,8 @@ impl Flow {
             for (incoming, part, arrival) in messages {
                 match (incoming, part) {
                     (Some(incoming), _) => whole.push_back((incoming, arrival)),
-                    (None, Some(part)) => match self.store.put_part(part).await {
-                        Ok(Some(parts)) => match self.joined(&parts, None) {
-                            Some(incoming) => whole.push_back((incoming, arrival)),
-                            None => answer(&[arrival], Ok(())),
-                        },
+                    (None, Some(part)) => match self.take_part(part, joiner).await {
+                        Ok(Some(incoming)) => whole.push_back((incoming, arrival)),
                         Ok(None) => answer(&[arrival], Ok(())),
                         Err(error) => answer(&[arrival], Err(error)),
                     },
@@ -156,17 +163,91 @@ impl Flow {
         }
     }
 
+    /// Keeps a part. Gives its message once that is whole, or once its beginning says STOP whatever follows.
+    async fn take_part(
+        &self,
+        part: PartRow,
+        joiner: &mut Joiner<PartsKey>,
+    ) -> Result<Option<Incoming>, StoreError> {
+        let (key, now_ms) = (part.key.clone(), self.clock.now_ms());
+        let place = if part.part == 1 { Place::First } else { Place::Later };
+        if let Some(parts) = self.store.put_part(part).await? {
+            let due = joiner.handle(now_ms, Event::Whole { key });
+            self.take_incomplete(due, joiner).await;
+            return Ok(self.joined(&parts, None));
+        }
+        let mut due = joiner.handle(now_ms, Event::Kept { key: key.clone(), place });
+        let begins = due.iter().position(|effect| matches!(effect, Effect::ReadAhead(_)));
+        let begins = begins.map(|at| due.remove(at));
+        self.take_incomplete(due, joiner).await;
+        if begins.is_none() || !self.stops_already(&key).await? {
+            return Ok(None);
+        }
+        joiner.handle(now_ms, Event::Whole { key: key.clone() });
+        Ok(self.joined(&self.store.parts_of(&key).await?, Some(STOPPED_EARLY)))
+    }
+
+    /// Does the beginning of a long message say STOP, and would it without the words that the rest may turn round?
+    async fn stops_already(&self, key: &PartsKey) -> Result<bool, StoreError> {
+        let parts = self.store.parts_of(key).await?;
+        let Some(first) = parts.first().filter(|part| part.part == 1) else { return Ok(false) };
+        let Some(beginning) = self.joined(std::slice::from_ref(first), None) else { return Ok(false) };
+        let contexts = self.store.reply_contexts(&[(key.code.clone(), key.number)]).await?;
+        let last = contexts.first().and_then(|context| context.last_text.as_ref());
+        let context =
+            Context { language: last.and_then(|last| last.language.as_deref()), ..Context::default() };
+        let text = beginning.text.as_str();
+        let settled = text.char_indices().rev().nth(UNSETTLED_CHARS - 1).map_or("", |(at, _)| &text[..at]);
+        let reader = self.reader();
+        let stops = |text: &str| matches!(reader.read(text, &context).verdict, Verdict::OptOut { .. });
+        Ok(stops(text) && stops(settled))
+    }
+
+    /// What an earlier run began to wait for is waited for again.
+    async fn wait_for_parts_begun(&self, joiner: &mut Joiner<PartsKey>) {
+        match self.store.parts_overdue(i64::MAX).await {
+            Ok(begun) => {
+                for part in begun.iter().filter_map(|parts| parts.first()) {
+                    let event = Event::Kept { key: part.key.clone(), place: Place::Later };
+                    let due = joiner.handle(self.clock.now_ms(), event);
+                    self.take_incomplete(due, joiner).await;
+                }
+            }
+            Err(error) => warn!("parts of long messages cannot be looked for: {error}"),
+        }
+    }
+
+    /// How long nothing is due, at most as long as we may go without looking.
+    fn until_parts_are_due(&self, joiner: &Joiner<PartsKey>) -> Duration {
+        let due = joiner.next_deadline().map(|deadline| deadline - self.clock.now_ms());
+        let due = due.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or_default()));
+        due.map_or(PARTS_LOOK, |due| due.min(PARTS_LOOK))
+    }
+
     /// Long messages whose other parts never came are read as they are.
-    async fn take_overdue_parts(&self) {
-        let before_ms = self.clock.now_ms() - i64::try_from(PARTS_WAIT.as_millis()).unwrap_or_default();
-        let overdue = match self.store.parts_overdue(before_ms).await {
-            Ok(overdue) => overdue,
-            Err(error) => return warn!("parts of long messages cannot be looked for: {error}"),
-        };
-        for parts in overdue {
-            let group = self.joined(&parts, Some("parts missing")).map(|incoming| (incoming, None));
-            if let Err(error) = self.reply_to(group.into_iter().collect()).await {
+    async fn take_overdue_parts(&self, joiner: &mut Joiner<PartsKey>) {
+        let due = joiner.handle(self.clock.now_ms(), Event::Tick);
+        self.take_incomplete(due, joiner).await;
+        match self.store.parts_overdue(self.clock.now_ms() - LEFT_BEHIND_MS).await {
+            Ok(left) => {
+                let keys = left.iter().filter_map(|parts| parts.first()).map(|part| part.key.clone());
+                self.take_incomplete(keys.map(Effect::TakeIncomplete).collect(), joiner).await;
+            }
+            Err(error) => warn!("parts of long messages cannot be looked for: {error}"),
+        }
+    }
+
+    async fn take_incomplete(&self, due: Vec<Effect<PartsKey>>, joiner: &mut Joiner<PartsKey>) {
+        for effect in due {
+            let Effect::TakeIncomplete(key) = effect else { continue };
+            let taken = async {
+                let parts = self.store.parts_of(&key).await?;
+                let group = self.joined(&parts, Some(PARTS_MISSING)).map(|incoming| (incoming, None));
+                self.reply_to(group.into_iter().collect()).await
+            };
+            if let Err(error) = taken.await {
                 warn!("an incomplete message waits: {error}");
+                joiner.handle(self.clock.now_ms(), Event::Kept { key, place: Place::Later });
             }
         }
     }

@@ -76,6 +76,7 @@ impl Flow {
             opted_out: context.opted_out.iter().filter_map(|scope| scope.parse().ok()).collect(),
             language: language_of(context),
             our_last_text: context.last_text.as_ref().map(|last| last.body.clone()),
+            their_times_ms: context.recent.iter().map(|one| one.received_ms).collect(),
             their_last: context.recent.first().map(|last| (last.digest.clone(), last.received_ms)),
             pending: context
                 .pending
@@ -134,7 +135,7 @@ impl Flow {
                 candidates,
                 campaign: told.campaign,
                 parts: incoming.parts,
-                note: incoming.note.clone(),
+                note: incoming.note.clone().or(decision.note.map(str::to_owned)),
             },
             parts: incoming.key.clone(),
             consent: self.consent_of(config, id, incoming, context, decision),
@@ -242,7 +243,7 @@ impl Flow {
 }
 
 /// The words that start something on a code, as the reader wants them.
-fn keywords_of(code: &Code) -> Vec<Keyword> {
+pub(crate) fn keywords_of(code: &Code) -> Vec<Keyword> {
     let opens = |opens| match opens {
         Opens::OptIn(_) => reading::Opens::OptIn,
         _ => reading::Opens::Survey,

@@ -4,6 +4,7 @@ mod judge;
 
 use crate::message::{Purpose, Scope, Sender};
 use crate::rules::consent::{Stop, blocking_scopes, scope_of_stop, scopes_of_start};
+use crate::rules::loops::is_loop;
 use crate::rules::reading::{Flag, Keyword, Reader, Reading, Verdict};
 use crate::rules::survey::{Answer, Asking, Effect, Plan, Progress};
 use judge::Judge;
@@ -12,6 +13,8 @@ use judge::Judge;
 /// a redelivery inside this time. Should they really be said twice, nothing is lost: the words are kept already, and
 /// the question stays open. Taken for new, a redelivery would use up the one time we may ask again.
 pub const REDELIVERY_MS: i64 = 120_000;
+/// A question takes so long to reach a person, be read and be answered: 5, and 5 again to the next one.
+const SOONEST_ANSWER_MS: i64 = 10_000;
 
 /// A survey this handset has to do with on this code.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Known<'a> {
     pub their_last: Option<(String, i64)>,
     /// What an opt-in we asked them to confirm is for, and until when a yes confirms it.
     pub pending: Option<(Scope, i64)>,
+    /// When the messages before this one came from them on this code.
+    pub their_times_ms: Vec<i64>,
 }
 
 /// What a code offers, as far as reading needs it.
@@ -174,6 +179,8 @@ pub struct Decision {
     pub say: Option<Say>,
     /// The language to answer in: that of the word the person used, else their own.
     pub answer_in: Option<String>,
+    /// What a person who looks at the message should know.
+    pub note: Option<&'static str>,
 }
 
 impl Decision {
@@ -207,6 +214,9 @@ impl Decision {
     }
 }
 
+/// What is noted of a message that gets no answer because its sender may be a robot.
+pub const LOOP_NOTE: &str = "not answered: too many messages in a short time";
+
 /// A digest of a message's octets (FNV-1a, 64 bits, in hexadecimal): the same today and tomorrow, on every node.
 pub fn digest(octets: &[u8]) -> String {
     const BASIS: u64 = 0xCBF2_9CE4_8422_2325;
@@ -238,6 +248,7 @@ pub fn decide(
         begun: None,
         say: None,
         answer_in: reading.language_hint.clone().or(language),
+        note: None,
         reading,
     };
     if decision.redelivery {
@@ -284,6 +295,12 @@ pub fn decide(
     if judge.is_blocked(Purpose::Reply) {
         mute(&mut decision);
     }
+    let gets_on = decision.opt_out.is_some() || decision.answer().is_some();
+    if !gets_on && is_loop(received_ms, known.their_times_ms.iter().copied()) {
+        mute(&mut decision);
+        decision.say = None;
+        decision.note = Some(LOOP_NOTE);
+    }
     decision
 }
 
@@ -305,10 +322,19 @@ fn mute(decision: &mut Decision) {
 }
 
 fn is_redelivery(digest: &str, received_ms: i64, known: &Known<'_>) -> bool {
-    known
-        .their_last
-        .as_ref()
-        .is_some_and(|(last, at)| last == digest && (0..REDELIVERY_MS).contains(&(received_ms - at)))
+    known.their_last.as_ref().is_some_and(|(last, at)| {
+        last == digest
+            && (0..REDELIVERY_MS).contains(&(received_ms - at))
+            && !known.open.iter().any(|one| answers_the_next(&one.progress, *at, received_ms))
+    })
+}
+
+/// Whether the same words again can be the answer to another question: the last message brought that one about, and there
+/// was time to read it.
+fn answers_the_next(progress: &Progress, last_ms: i64, received_ms: i64) -> bool {
+    progress.asked == 1
+        && progress.trail.last().is_some_and(|given| given.at_ms == last_ms)
+        && received_ms - progress.asked_ms >= SOONEST_ANSWER_MS
 }
 
 #[cfg(test)]
@@ -318,7 +344,7 @@ mod tests {
     use super::*;
     use crate::message::InvitationState;
     use crate::rules::reading::{Kind, Question};
-    use crate::rules::survey::{Item, Need, Span, Target, Word};
+    use crate::rules::survey::{Given, Item, Need, Span, Target, Word};
 
     static PLAN: LazyLock<Plan> = LazyLock::new(plan);
 
@@ -507,6 +533,32 @@ mod tests {
         assert!(decision.redelivery && decision.moved.is_empty());
         let known = Known { their_last: Some(("seven".into(), 1_000_000 - REDELIVERY_MS)), ..open(2) };
         assert!(!decide_on("3 and 7", &known).redelivery);
+    }
+
+    #[test]
+    fn the_same_answer_to_the_next_question_is_an_answer_once_there_was_time_to_read_it() {
+        let asked_ms = 1_000_000 - SOONEST_ANSWER_MS;
+        let mut known = Known { their_last: Some(("seven".into(), asked_ms)), ..open(1) };
+        let given = |at_ms| Given { question: "before".into(), value: 7, at_ms };
+        known.open[0].progress.asked_ms = asked_ms;
+        known.open[0].progress.trail = vec![given(asked_ms)];
+        let decision = decide_on("7", &known);
+        assert!(!decision.redelivery && decision.answer().is_some());
+        known.open[0].progress.asked_ms += 1;
+        assert!(decide_on("7", &known).redelivery, "nobody answers that fast");
+        known.open[0].progress.asked_ms = asked_ms;
+        known.open[0].progress.trail = vec![given(asked_ms - 60_000)];
+        assert!(decide_on("7", &known).redelivery, "it was not what brought the question about");
+    }
+
+    #[test]
+    fn two_robots_fall_silent_and_stop_is_heard_all_the_same() {
+        let known =
+            Known { their_times_ms: (1..=10).map(|n| 1_000_000 - n * 30_000).collect(), ..Known::default() };
+        let robot = decide_on("HELP", &known);
+        assert_eq!((robot.say, robot.note), (None, Some(LOOP_NOTE)));
+        let stop = decide_on("STOP", &known);
+        assert!(stop.opt_out.is_some() && stop.say == Some(Say::Stopped));
     }
 
     #[test]

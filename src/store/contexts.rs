@@ -17,8 +17,8 @@ use super::sql::Sql;
 use crate::message::{CampaignId, InvitationState, MessageId, Msisdn, Scope, Sender};
 use crate::rules::consent::blocked_by;
 
-/// A redelivery is looked for among the last messages of a handset: more than it sends while a response is on its way.
-const RECENT: usize = 5;
+/// The last messages of a handset that are looked at: a redelivery is told by the newest, a loop by that there are so many.
+const RECENT: usize = 12;
 /// Of a number written to, or writing, without end only the newest messages are looked at.
 const LOOKED_AT: usize = 200;
 

@@ -66,19 +66,23 @@ static REPLACED: Sql = Sql::new(
              and n.question = answer.question and n.late = answer.late \
              and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound))",
 );
-// A handset counts its long messages in 8 or 16 bits: a part known already that was dealt with ten minutes ago belongs
-// to another message.
+// A handset counts its long messages in 8 or 16 bits: a part known already that says something else, or was dealt with ten
+// minutes ago, belongs to another message. A part that comes when its message has been dealt with has been dealt with too.
 static PART: Sql = Sql::new(
-    "insert into inbound_part (lane, number, code, reference, total, part, octets, data_coding, received_ms) \
-     select lane, number, code, reference, total, part, octets, data_coding, received_ms \
+    "insert into inbound_part (lane, number, code, reference, total, part, octets, data_coding, received_ms, done_ms) \
+     select lane, number, code, reference, total, part, octets, data_coding, received_ms, ( \
+         select max(o.done_ms) from inbound_part o \
+         where o.lane = r.lane and o.number = r.number and o.code = r.code and o.reference = r.reference \
+             and o.total = r.total and o.done_ms >= r.received_ms - 600000) \
      from {rows lane text, number bigint, code text, reference bigint, total bigint, part bigint, octets text, \
          data_coding bigint, received_ms bigint} \
      where true on conflict (lane, number, code, reference, total, part) do update \
      set octets = excluded.octets, data_coding = excluded.data_coding, received_ms = excluded.received_ms, \
          done_ms = null \
-     where inbound_part.done_ms < excluded.received_ms - 600000",
+     where inbound_part.done_ms < excluded.received_ms - 600000 \
+         or (inbound_part.done_ms is not null and inbound_part.octets <> excluded.octets)",
 );
-static PARTS: Sql = Sql::new(
+pub(super) static PARTS: Sql = Sql::new(
     "select {list lane, number, code, reference, total, part, octets, data_coding, received_ms} from ( \
          select lane, number, code, reference, total, part, octets, data_coding, received_ms from inbound_part \
          where lane = {text lane} and number = {int number} and code = {text code} \

@@ -237,6 +237,11 @@ impl Compliance {
                 return Some(found);
             }
         }
+        if asked.is_some()
+            && let Some(found) = views.iter().find_map(|view| self.after_ask(view))
+        {
+            return Some(found);
+        }
         judgement.ask = asked;
         judgement.guarded |= tokens
             .iter()
@@ -326,6 +331,7 @@ impl Compliance {
         let english = self.languages.get("en");
         let beside = |word: &str| {
             view.speech.around.contains(word)
+                || view.speech.stop.contains(word)
                 || english.is_some_and(|english| english.around.contains(word) || english.help.contains(word))
                 || view.speech.help.contains(word)
         };
@@ -354,6 +360,14 @@ impl Compliance {
             return Some(view.words(&[last], Wish::Stop, "stop.shouted"));
         }
         None
+    }
+
+    /// Not interested stop: what ends with STOP right behind a wish about the service.
+    fn after_ask(&self, view: &View<'_>) -> Option<Reserved> {
+        let last = (0..view.text.len()).rev().find(|at| !view.filler[*at])?;
+        let stops = self.every_language.contains(view.text.word(last));
+        let behind = view.speech.asks.all_in(&view.text).any(|(_, end)| end == last);
+        (stops && behind).then(|| view.words(&[last], Wish::Stop, "stop.after_ask"))
     }
 
     fn help_or_start(&self, tokens: &[Token], views: &[View<'_>], around: &Around<'_>) -> Option<Reserved> {

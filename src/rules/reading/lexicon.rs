@@ -276,7 +276,7 @@ impl Lexicon {
             .iter()
             .filter(|(word, number)| {
                 number.strength == Strength::Strong
-                    && !number.ordinal
+                    && (!number.ordinal || swaps_inside(skeleton, word))
                     && number.value <= MOST_MISSPELT
                     && !word.contains(' ')
                     && (squeezed.as_deref() == Some(word)
@@ -407,6 +407,13 @@ pub(super) fn is_slip(typed: &str, word: &str) -> bool {
             typed == word
         }
     }
+}
+
+/// Two letters swapped, the first and the last in their places: `thrid`. Ordinals are near too many words for more.
+fn swaps_inside(typed: &str, word: &str) -> bool {
+    typed.chars().count() == word.chars().count()
+        && typed.chars().next() == word.chars().next()
+        && typed.chars().next_back() == word.chars().next_back()
 }
 
 fn doubles_a_letter(typed: &str, word: &str) -> bool {
