@@ -75,6 +75,10 @@ fields! {
     ErrorCode "error_code" UNKNOWNERR;
     UnsuccessSme "unsuccess_sme" UNKNOWNERR;
     ErrorStatusCode "error_status_code" UNKNOWNERR;
+    ParamName "param_name" UNKNOWNERR;
+    ParamValue "param_value" UNKNOWNERR;
+    NumOfMsgs "num_of_msgs" UNKNOWNERR;
+    SmLength "sm_length" INVMSGLEN;
     MsAvailabilityStatus "ms_availability_status" UNKNOWNERR;
 }
 

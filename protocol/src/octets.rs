@@ -1,4 +1,4 @@
-//! Short octet strings of SMPP (system ids, addresses, message ids, times) without an allocation.
+//! Short octet strings of SMPP (system ids, addresses, message ids, times, values of parameters) without an allocation.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,19 +7,23 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-/// Longest string that is kept inline: a full address (20 octets) and a time (16) fit.
+/// Octets that are kept inline: a full address (20), a time (16) and an id of ten digits fit with their NUL.
 pub const INLINE_OCTETS: usize = 22;
 
 /// The content of a C-octet string, without its closing NUL (SMPP 3.4 section 3.1).
 ///
-/// Up to [`INLINE_OCTETS`] octets live inside the value, longer ones on the heap. It never holds a NUL: the
+/// What fits with its NUL into [`INLINE_OCTETS`] lives inside the value, longer ones on the heap. It never holds a NUL: the
 /// conversions stop at the first one, so that no value can shift the fields after it when a PDU is written.
 #[derive(Clone)]
 pub struct COctets(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Inline { len: u8, octets: [u8; INLINE_OCTETS] },
+    /// NULs behind the content, at least one.
+    Inline {
+        len: u8,
+        octets: [u8; INLINE_OCTETS],
+    },
     Long(Box<[u8]>),
 }
 
@@ -35,16 +39,25 @@ impl COctets {
         }
     }
 
+    /// The octets with NULs behind them, at least one, and how many they are without; where they are kept inline.
+    #[inline]
+    pub(crate) fn padded(&self) -> Option<(&[u8; INLINE_OCTETS], usize)> {
+        match &self.0 {
+            Repr::Inline { len, octets } => Some((octets, usize::from(*len))),
+            Repr::Long(_) => None,
+        }
+    }
+
     /// Keeps octets of which the caller knows that they hold no NUL.
     #[inline]
     pub(crate) fn without_nul(octets: &[u8]) -> COctets {
         let mut inline = [0; INLINE_OCTETS];
         match inline.get_mut(..octets.len()) {
-            Some(room) => {
+            Some(room) if octets.len() < INLINE_OCTETS => {
                 room.copy_from_slice(octets);
                 COctets(Repr::Inline { len: octets.len() as u8, octets: inline })
             }
-            None => COctets(Repr::Long(octets.into())),
+            _ => COctets(Repr::Long(octets.into())),
         }
     }
 
@@ -73,6 +86,116 @@ impl COctets {
             }
         }
         None
+    }
+}
+
+/// Octets of any value: a parameter's.
+///
+/// Up to [`INLINE_OCTETS`] live inside the value; more are [`Bytes`], which reading takes as a share of the octets that
+/// came together. Almost every parameter is an integer or an id, and a share costs more than those octets.
+#[derive(Clone)]
+pub struct Octets(Kept);
+
+#[derive(Clone)]
+enum Kept {
+    Inline { len: u8, octets: [u8; INLINE_OCTETS] },
+    Shared(Bytes),
+}
+
+impl Octets {
+    /// The octets if they are few enough to be kept inline.
+    #[inline]
+    pub(crate) fn inline(from: &[u8]) -> Option<Octets> {
+        let mut octets = [0; INLINE_OCTETS];
+        octets.get_mut(..from.len())?.copy_from_slice(from);
+        Some(Octets(Kept::Inline { len: from.len() as u8, octets }))
+    }
+
+    /// The octets with NULs behind them, and how many they are, where they are kept inline.
+    #[inline]
+    pub(crate) fn padded(&self) -> Option<(&[u8; INLINE_OCTETS], usize)> {
+        match &self.0 {
+            Kept::Inline { len, octets } => Some((octets, usize::from(*len))),
+            Kept::Shared(_) => None,
+        }
+    }
+
+    /// The same as `Bytes`: a share where they are kept so, a copy of the few that are kept inline.
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.0 {
+            Kept::Inline { .. } => Bytes::copy_from_slice(self),
+            Kept::Shared(octets) => octets.clone(),
+        }
+    }
+}
+
+impl Deref for Octets {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Kept::Inline { len, octets } => octets.get(..usize::from(*len)).unwrap_or(octets),
+            Kept::Shared(octets) => octets,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Octets {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Default for Octets {
+    fn default() -> Self {
+        Octets(Kept::Inline { len: 0, octets: [0; INLINE_OCTETS] })
+    }
+}
+
+impl From<Bytes> for Octets {
+    #[inline]
+    fn from(octets: Bytes) -> Self {
+        Octets::inline(&octets).unwrap_or(Octets(Kept::Shared(octets)))
+    }
+}
+
+impl From<Vec<u8>> for Octets {
+    fn from(octets: Vec<u8>) -> Self {
+        Octets::from(Bytes::from(octets))
+    }
+}
+
+impl From<&[u8]> for Octets {
+    fn from(octets: &[u8]) -> Self {
+        Octets::inline(octets).unwrap_or_else(|| Octets(Kept::Shared(Bytes::copy_from_slice(octets))))
+    }
+}
+
+impl<const N: usize> From<&[u8; N]> for Octets {
+    fn from(octets: &[u8; N]) -> Self {
+        Octets::from(octets.as_slice())
+    }
+}
+
+impl PartialEq for Octets {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Octets {}
+
+impl Hash for Octets {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+impl fmt::Debug for Octets {
+    /// How many: they may hold a message or a number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.len())
     }
 }
 
@@ -236,6 +359,19 @@ mod tests {
     #[test]
     fn a_value_takes_24_octets() {
         assert_eq!(size_of::<COctets>(), 24);
+    }
+
+    #[test]
+    fn octets_compare_by_content_wherever_they_are_kept() {
+        for len in 0..64 {
+            let octets: Vec<u8> = (0..len).collect();
+            let [copied, shared] = [Octets::from(&octets[..]), Octets::from(Bytes::from(octets.clone()))];
+            assert_eq!((&copied, &*shared), (&shared, &octets[..]));
+            assert_eq!(copied.to_bytes(), octets);
+            assert_ne!(copied, Octets::from([&octets[..], &[0]].concat()));
+        }
+        assert_eq!(Octets::default(), Octets::from(b""));
+        assert_eq!(size_of::<Octets>(), size_of::<Bytes>());
     }
 
     #[test]

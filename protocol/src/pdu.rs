@@ -4,6 +4,7 @@ pub mod bind;
 mod body;
 pub mod broadcast;
 mod command;
+pub mod inquiry;
 pub mod link;
 pub mod manage;
 pub mod message;
@@ -19,6 +20,9 @@ pub use bind::{Bind, BindResp, Outbind};
 pub use body::Body;
 pub use broadcast::{BroadcastSm, CancelBroadcastSm, QueryBroadcastSm};
 pub use command::CommandId;
+pub use inquiry::{
+    ParamRetrieve, ParamRetrieveResp, QueryLastMsgs, QueryLastMsgsResp, QueryMsgDetails, QueryMsgDetailsResp,
+};
 pub use link::AlertNotification;
 pub use manage::{CancelSm, QuerySm, QuerySmResp, ReplaceSm};
 pub use message::{DataSm, MessageResp, Sm};
@@ -149,7 +153,7 @@ mod tests {
         assert_eq!(pdu.check(), Err(Breach::CountOverflow(Field::ShortMessage)));
         let Body::SubmitSm(sm) = reread(&pdu).body else { panic!("a submit_sm") };
         assert!(sm.short_message.is_empty());
-        assert_eq!(sm.content(), &long);
+        assert_eq!(sm.content(), long);
         assert_eq!(sm.tlvs.len(), 1);
     }
 

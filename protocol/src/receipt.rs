@@ -26,9 +26,7 @@ mod scan;
 mod state;
 mod write;
 
-use bytes::Bytes;
-
-use crate::octets::COctets;
+use crate::octets::{COctets, Octets};
 use crate::pdu::Sm;
 use crate::tlv::{Tag, Tlvs};
 
@@ -114,7 +112,7 @@ pub enum NetworkError {
     /// Three digits, as some peers have it.
     Digits(COctets),
     /// Something else.
-    Raw(Bytes),
+    Raw(Octets),
 }
 
 /// Whether a text alone may make a message a receipt.
@@ -225,11 +223,10 @@ pub fn parse_with(sm: &Sm, habits: &Habits) -> Option<Receipt> {
     let kind = Kind::of(sm.esm_class);
     let id_tlv = id_of(&sm.tlvs);
     let message_state = sm.tlvs.get_uint(Tag::MESSAGE_STATE);
-    let content = sm.content();
     let looked_at = kind != Kind::Message
         || id_tlv.is_some()
         || message_state.is_some()
-        || habits.shape == Shape::Trusted && scan::may_hold_keys(content);
+        || habits.shape == Shape::Trusted && scan::may_hold_keys(&sm.content());
     if !looked_at {
         return None;
     }
@@ -257,7 +254,7 @@ pub fn parse_with(sm: &Sm, habits: &Habits) -> Option<Receipt> {
 /// Whether a text has the shape of a receipt, whatever the message says it is: worth a warning where
 /// [`Shape::Trusted`] is not set.
 pub fn looks_like(sm: &Sm) -> bool {
-    scan::may_hold_keys(sm.content()) && scan::scan(&content::plain(sm).octets).is_receipt()
+    scan::may_hold_keys(&sm.content()) && scan::scan(&content::plain(sm).octets).is_receipt()
 }
 
 impl Receipt {
@@ -334,7 +331,7 @@ fn number(value: Option<&[u8]>) -> Option<u32> {
     std::str::from_utf8(value?).ok()?.parse().ok()
 }
 
-fn network_error(value: &Bytes) -> NetworkError {
+fn network_error(value: &Octets) -> NetworkError {
     match value[..] {
         // Kinds of network are single digits as numbers, so ASCII digits are no kind.
         [..] if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {

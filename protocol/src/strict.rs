@@ -9,7 +9,7 @@ use crate::pdu::{Body, Destination, Pdu, SEQUENCE_MAX, Unsuccess};
 use crate::status::Status;
 use crate::time::Time;
 use crate::tlv::{Shape, Tag, Tlv, Tlvs};
-use crate::wire::{Party, Sink, encoded_len};
+use crate::wire::{Party, Sink, encoded_len, limit};
 
 /// Judges a PDU that could be read: first what was tolerated in it, then its values.
 pub(crate) fn judge(pdu: &Pdu, found: &[Deviation]) -> Result<(), Breach> {
@@ -90,6 +90,8 @@ impl<'a> Sink<'a> for Objector {
 
     fn tlvs(&mut self, _: &'a Tlvs) {}
 
+    fn short_message(&mut self, _: &'a Bytes) {}
+
     fn opaque(&mut self, _: &'a Bytes) {}
 }
 
@@ -136,7 +138,7 @@ impl<'a> Sink<'a> for Judge {
     }
 
     fn message(&mut self, short_message: &'a Bytes, tlvs: &'a Tlvs) {
-        self.counted(Field::ShortMessage, short_message.len());
+        self.short_message(short_message);
         let twice = !short_message.is_empty() && tlvs.get(Tag::MESSAGE_PAYLOAD).is_some();
         self.require(!twice, Breach::BothBodies);
         self.tlvs(tlvs);
@@ -145,6 +147,17 @@ impl<'a> Sink<'a> for Judge {
     fn tlvs(&mut self, tlvs: &'a Tlvs) {
         for tlv in tlvs {
             self.tlv(tlv);
+        }
+    }
+
+    fn short_message(&mut self, short_message: &'a Bytes) {
+        self.counted(Field::ShortMessage, short_message.len());
+    }
+
+    fn message_ids(&mut self, ids: &'a [COctets]) {
+        self.counted(Field::NumOfMsgs, ids.len());
+        for id in ids {
+            self.cstring(Field::MessageId, limit::MESSAGE_ID, id);
         }
     }
 

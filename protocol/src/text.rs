@@ -200,7 +200,7 @@ pub fn decode(data_coding: u8, udhi: bool, octets: &Bytes, habits: impl Into<Hab
 /// Reads the body of a message: short_message, or message_payload where that is empty. The SAR parameters tell the
 /// part where the header does not (SMPP 3.4, 5.3.2.22 to 24).
 pub fn read(sm: &Sm, habits: impl Into<Habits>) -> Decoded {
-    let mut decoded = decode(sm.data_coding, sm.has_udh(), sm.content(), habits);
+    let mut decoded = decode(sm.data_coding, sm.has_udh(), &sm.content(), habits);
     if decoded.concat.is_none() {
         decoded.concat = sar(&sm.tlvs, &mut decoded.flaws);
     }
@@ -210,7 +210,7 @@ pub fn read(sm: &Sm, habits: impl Into<Habits>) -> Decoded {
 /// Which part of a longer message this is, by its header or its SAR parameters.
 pub fn concat_of(sm: &Sm) -> Option<Concat> {
     let mut flaws = Flaws::default();
-    let by_header = || Udh::split(sm.content()).ok()?.0.concat(&mut Flaws::default());
+    let by_header = || Udh::split(&sm.content()).ok()?.0.concat(&mut Flaws::default());
     sm.has_udh().then(by_header).flatten().or_else(|| sar(&sm.tlvs, &mut flaws))
 }
 

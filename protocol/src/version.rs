@@ -17,7 +17,7 @@ const SHORT_MESSAGE_MOST_OCTETS: usize = 254;
 /// A version of SMPP, ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
-    /// 3.3: no TLVs, no transceiver, no data_sm.
+    /// 3.3: no TLVs, no transceiver, no data_sm; three inquiries that the others do not have.
     V3_3,
     /// 3.4.
     V3_4,
@@ -29,7 +29,7 @@ pub enum Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Misfit {
-    /// A command of a later version.
+    /// A command of another version.
     #[error("SMPP {version} has no {command}")]
     Command {
         /// The version agreed.
@@ -89,6 +89,9 @@ impl Version {
     /// Whether the version names the command. Commands that none names, vendors' own, are in all.
     pub fn has_command(self, command: CommandId) -> bool {
         let since = match command.request().unwrap_or(command) {
+            CommandId::PARAM_RETRIEVE | CommandId::QUERY_LAST_MSGS | CommandId::QUERY_MSG_DETAILS => {
+                return self == Version::V3_3;
+            }
             CommandId::BIND_TRANSCEIVER
             | CommandId::OUTBIND
             | CommandId::DATA_SM
@@ -137,24 +140,20 @@ impl Version {
     /// When what it is about would be lost: its command, its text (message_payload, a text of 255 octets) or the order of
     /// its parts (sar_*). It is not changed then.
     pub fn fit_request(self, request: &mut Body) -> Result<(), Misfit> {
-        if self < Version::V5_0 {
-            self.accepts(request)?;
-            self.trim(request);
-        }
+        self.accepts(request)?;
+        self.trim(request);
         Ok(())
     }
 
     /// Makes a response fit: says the nearest status that the version has, and leaves out the parameters that it does
     /// not have. The command is the peer's own, whatever the version.
     pub fn fit_response(self, response: &mut Pdu) {
-        if self < Version::V5_0 {
-            response.status = self.nearest_status(response.status);
-            self.trim(&mut response.body);
-        }
+        response.status = self.nearest_status(response.status);
+        self.trim(&mut response.body);
     }
 
     fn trim(self, body: &mut Body) {
-        if let Some(tlvs) = body.tlvs_mut().filter(|tlvs| !tlvs.is_empty()) {
+        if let Some(tlvs) = body.tlvs_mut().filter(|tlvs| self < Version::V5_0 && !tlvs.is_empty()) {
             tlvs.retain(|tlv| self.has_tlv(tlv.tag));
         }
     }
@@ -166,6 +165,7 @@ impl Version {
         }
         if let Some(octets) = request.short_message().map(|text| text.len())
             && octets > SHORT_MESSAGE_MOST_OCTETS
+            && self < Version::V5_0
         {
             return Err(Misfit::ShortMessage { version, octets });
         }
@@ -201,7 +201,7 @@ fn carries_text(tag: Tag) -> bool {
 mod tests {
     use super::*;
     use crate::address::Address;
-    use crate::pdu::{BroadcastSm, DataSm, MessageResp, Sm};
+    use crate::pdu::{BroadcastSm, DataSm, MessageResp, ParamRetrieve, QueryLastMsgs, QueryMsgDetails, Sm};
     use crate::tlv::Tlv;
 
     const ALL: [Version; 3] = [Version::V3_3, Version::V3_4, Version::V5_0];
@@ -265,8 +265,19 @@ mod tests {
         assert_eq!(fits(&broadcast), [false, false, true]);
         let vendor = Body::Unknown { command_id: 0x0001_0200, body: "x".into() };
         assert_eq!(fits(&vendor), [true; 3]);
+        let inquiries = [
+            Body::ParamRetrieve(ParamRetrieve::default()),
+            Body::QueryLastMsgs(QueryLastMsgs::default()),
+            Body::QueryMsgDetails(QueryMsgDetails::default()),
+        ];
+        for inquiry in &inquiries {
+            assert_eq!(fits(inquiry), [true, false, false], "of 3.3 alone");
+        }
         for &command in CommandId::NAMED {
-            assert!(Version::V5_0.has_command(command), "{command}");
+            let dropped = inquiries.iter().any(|inquiry| {
+                inquiry.command_id() == command || inquiry.command_id().response() == Some(command)
+            });
+            assert_eq!(Version::V5_0.has_command(command), !dropped, "{command}");
             let answer = command.response().unwrap_or(command);
             for version in ALL {
                 assert_eq!(version.has_command(command), version.has_command(answer), "{command}");

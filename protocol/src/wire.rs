@@ -49,6 +49,10 @@ pub(crate) mod limit {
     pub const DL_NAME: usize = 21;
     pub const MESSAGE_ID: usize = 65;
     pub const TIME: usize = 17;
+    /// SMPP 3.3.
+    pub const PARAM_NAME: usize = 32;
+    /// SMPP 3.3.
+    pub const PARAM_VALUE: usize = 101;
 }
 
 /// Octets of a TLV's tag and length.

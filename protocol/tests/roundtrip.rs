@@ -9,8 +9,9 @@ use protocol::frame::{Frame, Framer, Grade, Limits, decode};
 use protocol::octets::COctets;
 use protocol::pdu::{
     AlertNotification, Bind, BindResp, Body, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm,
-    Destination, MessageResp, Outbind, Pdu, QueryBroadcastSm, QuerySm, QuerySmResp, ReplaceSm, Sm,
-    SubmitMulti, SubmitMultiResp, Unsuccess,
+    Destination, MessageResp, Outbind, ParamRetrieve, ParamRetrieveResp, Pdu, QueryBroadcastSm,
+    QueryLastMsgs, QueryLastMsgsResp, QueryMsgDetails, QueryMsgDetailsResp, QuerySm, QuerySmResp, ReplaceSm,
+    Sm, SubmitMulti, SubmitMultiResp, Unsuccess,
 };
 use protocol::status::Status;
 use protocol::tlv::{Shape, Tag, Tlv, Tlvs};
@@ -191,6 +192,30 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn query_msg_details_resp()(
+        sm in sm(), dests in vec(destination(), 0..=255), message_id in text(65), final_date in time(),
+        message_state: u8, error_code: u8,
+    ) -> QueryMsgDetailsResp {
+        QueryMsgDetailsResp {
+            service_type: Some(sm.service_type),
+            source: sm.source,
+            dests,
+            protocol_id: sm.protocol_id,
+            priority_flag: sm.priority_flag,
+            schedule_delivery_time: sm.schedule_delivery_time,
+            validity_period: sm.validity_period,
+            registered_delivery: sm.registered_delivery,
+            data_coding: sm.data_coding,
+            short_message: sm.short_message,
+            message_id,
+            final_date,
+            message_state,
+            error_code,
+        }
+    }
+}
+
 /// Every command with a full body.
 fn body() -> impl Strategy<Value = Body> {
     let binds = prop_oneof![
@@ -229,6 +254,18 @@ fn body() -> impl Strategy<Value = Body> {
             })
         }),
     ];
+    let inquiries = prop_oneof![
+        text(32).prop_map(|param_name| Body::ParamRetrieve(ParamRetrieve { param_name })),
+        text(101).prop_map(|value| Body::ParamRetrieveResp(ParamRetrieveResp { param_value: Some(value) })),
+        (address(21), any::<u8>())
+            .prop_map(|(source, num_of_msgs)| { Body::QueryLastMsgs(QueryLastMsgs { source, num_of_msgs }) }),
+        vec(text(65), 0..=255)
+            .prop_map(|ids| { Body::QueryLastMsgsResp(QueryLastMsgsResp { message_ids: Some(ids) }) }),
+        (text(65), address(21), any::<u8>()).prop_map(|(message_id, source, sm_length)| {
+            Body::QueryMsgDetails(QueryMsgDetails { message_id, source, sm_length })
+        }),
+        query_msg_details_resp().prop_map(|resp| Body::QueryMsgDetailsResp(Box::new(resp))),
+    ];
     let broadcasts = prop_oneof![
         broadcast_sm().prop_map(Body::BroadcastSm),
         message_resp().prop_map(Body::BroadcastSmResp),
@@ -250,7 +287,7 @@ fn body() -> impl Strategy<Value = Body> {
         Just(Body::ReplaceSmResp),
         Just(Body::CancelBroadcastSmResp),
     ];
-    prop_oneof![binds, messages, managing, broadcasts, bare]
+    prop_oneof![binds, messages, managing, inquiries, broadcasts, bare]
 }
 
 fn pdu() -> impl Strategy<Value = Pdu> {

@@ -235,7 +235,7 @@ fn draft(config: &Config, account: &Account, sm: &Sm, now_ms: i64) -> Result<Dra
     if content.is_empty() {
         return Err(Status::INVMSGLEN);
     }
-    let body = text::decode(sm.data_coding, sm.has_udh(), content, Alphabet::Gsm7).text;
+    let body = text::decode(sm.data_coding, sm.has_udh(), &content, Alphabet::Gsm7).text;
     let relay = relay(sm);
     if relay.is_none() && body.is_none() {
         return Err(Status::INVMSGLEN);
@@ -297,7 +297,7 @@ fn relay(sm: &Sm) -> Option<Relay> {
         esm_class: (sm.esm_class & RELAYED_CLASS) | udhi,
         protocol_id: sm.protocol_id,
         data_coding: sm.data_coding,
-        octets: [&header[..], content].concat(),
+        octets: [&header[..], &content[..]].concat(),
     })
 }
 

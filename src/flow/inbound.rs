@@ -265,7 +265,7 @@ impl Flow {
             return Kind::Nothing("its source address is no number");
         };
         let code = Sender(sm.dest.addr.to_text().into_owned());
-        let octets = sm.content().clone();
+        let octets = sm.content();
         let lane = arrival.bind.lane.to_string();
         let received_ms = self.clock.now_ms();
         match text::concat_of(&sm) {

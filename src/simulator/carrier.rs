@@ -211,7 +211,7 @@ impl Carrier {
             data_coding: sm.data_coding,
             udhi: sm.has_udh(),
             sar: concat.map(|concat| (concat.reference, concat.total, concat.number)),
-            octets: to_hex(sm.content()),
+            octets: to_hex(&sm.content()),
             validity_period: sm.validity_period.to_text().into_owned(),
         });
     }

@@ -25,7 +25,7 @@ pub(super) struct Piece {
 
 impl Piece {
     pub(super) fn of(sm: &Sm) -> Self {
-        Self { data_coding: sm.data_coding, udhi: sm.has_udh(), octets: sm.content().clone() }
+        Self { data_coding: sm.data_coding, udhi: sm.has_udh(), octets: sm.content() }
     }
 
     pub(super) fn read(&self) -> Decoded {

@@ -71,8 +71,9 @@ impl Quote {
     pub(super) fn of(sm: &Sm) -> Self {
         let mut quote = Self::default();
         if sm.data_coding == GSM7 && !sm.has_udh() {
-            quote.len = sm.content().len().min(QUOTED_OCTETS);
-            quote.octets[..quote.len].copy_from_slice(&sm.content()[..quote.len]);
+            let content = sm.content();
+            quote.len = content.len().min(QUOTED_OCTETS);
+            quote.octets[..quote.len].copy_from_slice(&content[..quote.len]);
         }
         quote
     }

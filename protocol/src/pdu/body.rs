@@ -6,8 +6,9 @@ use bytes::Bytes;
 
 use super::{
     AlertNotification, Bind, BindResp, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm,
-    MessageResp, Outbind, QueryBroadcastSm, QuerySm, QuerySmResp, ReplaceSm, Sm, SubmitMulti,
-    SubmitMultiResp,
+    MessageResp, Outbind, ParamRetrieve, ParamRetrieveResp, QueryBroadcastSm, QueryLastMsgs,
+    QueryLastMsgsResp, QueryMsgDetails, QueryMsgDetailsResp, QuerySm, QuerySmResp, ReplaceSm, Sm,
+    SubmitMulti, SubmitMultiResp,
 };
 use crate::error::Deviation;
 use crate::octets::COctets;
@@ -135,6 +136,12 @@ bodies! {
         CANCEL_SM CancelSm(CancelSm);
         REPLACE_SM ReplaceSm(ReplaceSm);
         ALERT_NOTIFICATION AlertNotification(AlertNotification);
+        PARAM_RETRIEVE ParamRetrieve(ParamRetrieve);
+        PARAM_RETRIEVE_RESP ParamRetrieveResp(ParamRetrieveResp);
+        QUERY_LAST_MSGS QueryLastMsgs(QueryLastMsgs);
+        QUERY_LAST_MSGS_RESP QueryLastMsgsResp(QueryLastMsgsResp);
+        QUERY_MSG_DETAILS QueryMsgDetails(QueryMsgDetails);
+        QUERY_MSG_DETAILS_RESP QueryMsgDetailsResp(Box<QueryMsgDetailsResp>);
         BROADCAST_SM BroadcastSm(BroadcastSm);
         BROADCAST_SM_RESP BroadcastSmResp(MessageResp);
         QUERY_BROADCAST_SM QueryBroadcastSm(QueryBroadcastSm);
@@ -182,6 +189,12 @@ impl Body {
             | Body::BindTransceiverResp(resp) => Some(&mut resp.system_id),
             Body::SubmitMultiResp(resp) => Some(&mut resp.message_id),
             Body::QuerySmResp(resp) => Some(&mut resp.message_id),
+            Body::ParamRetrieveResp(resp) => Some(&mut resp.param_value),
+            Body::QueryMsgDetailsResp(resp) => Some(&mut resp.service_type),
+            Body::QueryLastMsgsResp(resp) => {
+                resp.message_ids = status.is_ok().then(Vec::new);
+                None
+            }
             _ => None,
         };
         if let Some(id) = id.filter(|_| status.is_ok()) {

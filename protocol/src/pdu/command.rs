@@ -4,7 +4,7 @@ use std::fmt;
 
 const RESPONSE_BIT: u32 = 0x8000_0000;
 
-/// A command_id (SMPP 3.4 section 5.1.2, 5.0 section 4.7.5).
+/// A command_id (SMPP 3.4 section 5.1.2, 5.0 section 4.7.5; 0x22 to 0x24 are of 3.3 alone).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CommandId(pub u32);
 
@@ -43,6 +43,9 @@ commands! {
     0x0000_000B OUTBIND "outbind";
     0x0000_0015 ENQUIRE_LINK "enquire_link";
     0x0000_0021 SUBMIT_MULTI "submit_multi";
+    0x0000_0022 PARAM_RETRIEVE "param_retrieve";
+    0x0000_0023 QUERY_LAST_MSGS "query_last_msgs";
+    0x0000_0024 QUERY_MSG_DETAILS "query_msg_details";
     0x0000_0102 ALERT_NOTIFICATION "alert_notification";
     0x0000_0103 DATA_SM "data_sm";
     0x0000_0111 BROADCAST_SM "broadcast_sm";
@@ -60,6 +63,9 @@ commands! {
     0x8000_0009 BIND_TRANSCEIVER_RESP "bind_transceiver_resp";
     0x8000_0015 ENQUIRE_LINK_RESP "enquire_link_resp";
     0x8000_0021 SUBMIT_MULTI_RESP "submit_multi_resp";
+    0x8000_0022 PARAM_RETRIEVE_RESP "param_retrieve_resp";
+    0x8000_0023 QUERY_LAST_MSGS_RESP "query_last_msgs_resp";
+    0x8000_0024 QUERY_MSG_DETAILS_RESP "query_msg_details_resp";
     0x8000_0103 DATA_SM_RESP "data_sm_resp";
     0x8000_0111 BROADCAST_SM_RESP "broadcast_sm_resp";
     0x8000_0112 QUERY_BROADCAST_SM_RESP "query_broadcast_sm_resp";
@@ -126,7 +132,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_ascending_in_value() {
         assert!(CommandId::NAMED.is_sorted_by(|a, b| a < b));
-        assert_eq!(CommandId::NAMED.len(), 33);
+        assert_eq!(CommandId::NAMED.len(), 39);
         assert_eq!(CommandId(0x8000_0113).name(), Some("cancel_broadcast_sm_resp"));
     }
 }

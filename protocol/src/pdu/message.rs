@@ -50,12 +50,10 @@ pub const UDHI: u8 = 0x40;
 
 impl Sm {
     /// The body of the message: short_message, or message_payload when that is empty.
-    pub fn content(&self) -> &Bytes {
-        if self.short_message.is_empty() {
-            self.tlvs.get(Tag::MESSAGE_PAYLOAD).map_or(&self.short_message, |tlv| &tlv.value)
-        } else {
-            &self.short_message
-        }
+    pub fn content(&self) -> Bytes {
+        let payload = || self.tlvs.get(Tag::MESSAGE_PAYLOAD).map(|tlv| tlv.value.to_bytes());
+        let in_payload = if self.short_message.is_empty() { payload() } else { None };
+        in_payload.unwrap_or_else(|| self.short_message.clone())
     }
 
     /// Whether esm_class says that the content starts with a user data header.

@@ -47,7 +47,7 @@ impl Destination {
         }
     }
 
-    fn read_all(r: &mut Reader<'_>) -> Vec<Self> {
+    pub(super) fn read_all(r: &mut Reader<'_>) -> Vec<Self> {
         let count = usize::from(r.u8(Field::NumberOfDests));
         let mut dests = Vec::with_capacity(count.min(r.left() / Destination::LEAST_OCTETS));
         while dests.len() < count && !r.has_failed() {

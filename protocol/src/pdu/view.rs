@@ -17,7 +17,7 @@ pub enum Value<'a> {
     Text(&'a COctets),
     /// Octets that may be anything: short_message.
     Octets(&'a Bytes),
-    /// A list of records: the receivers of submit_multi.
+    /// A list of records: the receivers of submit_multi, the ids of query_last_msgs_resp.
     Records(Vec<Vec<(&'static str, Value<'a>)>>),
     /// Not there at all.
     Missing,
@@ -56,10 +56,19 @@ impl<'a> Sink<'a> for Listing<'a> {
     }
 
     fn message(&mut self, short_message: &'a Bytes, _: &'a Tlvs) {
-        self.0.push((Field::ShortMessage.name(), Value::Octets(short_message)));
+        self.short_message(short_message);
     }
 
     fn tlvs(&mut self, _: &'a Tlvs) {}
+
+    fn short_message(&mut self, short_message: &'a Bytes) {
+        self.0.push((Field::ShortMessage.name(), Value::Octets(short_message)));
+    }
+
+    fn message_ids(&mut self, ids: &'a [COctets]) {
+        let records = ids.iter().map(|id| vec![(Field::MessageId.name(), Value::Text(id))]);
+        self.0.push((Field::MessageId.name(), Value::Records(records.collect())));
+    }
 
     fn destinations(&mut self, dests: &'a [Destination]) {
         let records = dests.iter().map(|dest| match dest {

@@ -34,12 +34,12 @@ pub(super) fn plain(sm: &Sm) -> Plain {
         let fields = scan::scan(octets);
         fields.id.is_some() || fields.stat.is_some()
     };
-    if scan::starts_with_id(content) || keyed(content) {
-        return Plain { octets: content.clone(), was_ucs2: false };
+    if scan::starts_with_id(&content) || keyed(&content) {
+        return Plain { octets: content, was_ucs2: false };
     }
-    let body = match sm.has_udh().then(|| Udh::split(content)) {
+    let body = match sm.has_udh().then(|| Udh::split(&content)) {
         Some(Ok((_, body))) => body,
-        _ => content.clone(),
+        _ => content,
     };
     let says_ucs2 = Coding::of(sm.data_coding).alphabet == Alphabet::Ucs2;
     // Text in one octet a character holds no NULs; a receipt's keys in two octets hold one each.

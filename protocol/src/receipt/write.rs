@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{MessageState, NetworkError};
+use crate::octets::Octets;
 use crate::time::Time;
 use crate::tlv::{Tag, Tlv, Tlvs};
 
@@ -92,9 +93,9 @@ pub fn tlvs(id: &[u8], state: MessageState, network_error: Option<&NetworkError>
         None => return tlvs,
         Some(NetworkError::Code { network, code }) => {
             let [high, low] = code.to_be_bytes();
-            Bytes::copy_from_slice(&[*network, high, low])
+            Octets::from(&[*network, high, low])
         }
-        Some(NetworkError::Digits(digits)) => Bytes::copy_from_slice(digits),
+        Some(NetworkError::Digits(digits)) => Octets::from(&digits[..]),
         Some(NetworkError::Raw(value)) => value.clone(),
     };
     tlvs.push(Tlv::new(Tag::NETWORK_ERROR_CODE, value));

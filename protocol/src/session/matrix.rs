@@ -112,7 +112,7 @@ const ANY: States = OPEN | OUTBOUND | BOUND;
 ///
 /// Sources: SMPP 3.4 table 2-1; 5.0 adds the broadcast operations, the outbound state, and enquire_link and generic_nack
 /// in every state. Where the two differ the wider one holds: data_sm both ways on every bind (3.4), replace_sm on a
-/// transceiver too (5.0), outbind followed by any bind that receives. A response goes the other way in the state of its
+/// transceiver too (5.0), outbind followed by any bind that receives. What 3.3 alone has goes as query_sm does. A response goes the other way in the state of its
 /// request. Commands that neither names (vendors' own, 0x00010200 to 0x000102FF among them) are for bound sessions.
 pub fn permits(sender: Role, state: State, command: CommandId) -> bool {
     let (esme, smsc) = match command.request() {
@@ -155,6 +155,9 @@ fn row(request: CommandId) -> (States, States) {
         | CommandId::QUERY_SM
         | CommandId::CANCEL_SM
         | CommandId::REPLACE_SM
+        | CommandId::PARAM_RETRIEVE
+        | CommandId::QUERY_LAST_MSGS
+        | CommandId::QUERY_MSG_DETAILS
         | CommandId::BROADCAST_SM
         | CommandId::QUERY_BROADCAST_SM
         | CommandId::CANCEL_BROADCAST_SM => (TX | TRX, NEVER),

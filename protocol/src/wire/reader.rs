@@ -6,7 +6,7 @@ use nom::number::complete::be_u32;
 use super::{Parsed, Party, TLV_HEADER_OCTETS, cstring, is_tlvs, octets, tlv};
 use crate::address::Address;
 use crate::error::{DecodeError, Deviation, Field};
-use crate::octets::COctets;
+use crate::octets::{COctets, Octets};
 use crate::status::Status;
 use crate::tlv::{Tag, Tlv, Tlvs};
 
@@ -228,12 +228,16 @@ impl<'a> Reader<'a> {
     /// The TLVs up to the end. What can't be read of them never costs the fields before.
     #[inline]
     pub fn tlvs(&mut self) -> Tlvs {
-        let mut tlvs = Tlvs::new();
+        if self.rest.is_empty() {
+            return Tlvs::new();
+        }
+        let mut tlvs = Tlvs::with_room_for_some();
         while !self.rest.is_empty() {
             match tlv(self.rest) {
                 Ok((rest, (tag, value))) => {
                     self.rest = rest;
-                    tlvs.push(Tlv { tag: Tag(tag), value: self.share(value) });
+                    let value = Octets::inline(value).unwrap_or_else(|| self.share(value).into());
+                    tlvs.push(Tlv { tag: Tag(tag), value });
                 }
                 Err(_) => self.cut_tlv(),
             }

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::{DEST, Party, SHORT_MESSAGE_MAX, TLV_HEADER_OCTETS, limit};
 use crate::address::Address;
 use crate::error::Field;
-use crate::octets::COctets;
+use crate::octets::{COctets, INLINE_OCTETS};
 use crate::pdu::{Body, Destination, HEADER_OCTETS, Pdu, Unsuccess};
 use crate::tlv::{Tag, Tlvs};
 
@@ -43,6 +43,17 @@ pub(crate) trait Sink<'a> {
     fn message(&mut self, short_message: &'a Bytes, tlvs: &'a Tlvs);
 
     fn tlvs(&mut self, tlvs: &'a Tlvs);
+
+    /// sm_length and short_message in the middle of a body.
+    fn short_message(&mut self, short_message: &'a Bytes);
+
+    fn message_ids(&mut self, ids: &'a [COctets]) {
+        let count = u8::try_from(ids.len()).unwrap_or(u8::MAX);
+        self.u8(Field::NumOfMsgs, count);
+        for id in ids.iter().take(usize::from(count)) {
+            self.cstring(Field::MessageId, limit::MESSAGE_ID, id);
+        }
+    }
 
     fn destinations(&mut self, dests: &'a [Destination]) {
         let count = u8::try_from(dests.len()).unwrap_or(u8::MAX);
@@ -129,12 +140,20 @@ impl<'a> Sink<'a> for Length {
         }
     }
 
+    fn short_message(&mut self, short_message: &'a Bytes) {
+        self.0 += 1 + short_message.len().min(SHORT_MESSAGE_MAX);
+    }
+
     fn opaque(&mut self, body: &'a Bytes) {
         self.0 += body.len();
     }
 }
 
-/// Fills octets that [`Length`] has counted.
+/// Octets made ready at first: a PDU with a full short_message and what comes with it fits, and so few are filled with
+/// NULs in no time.
+const READY_OCTETS: usize = 256;
+
+/// Fills octets that hold NULs. When something does not fit, none are left.
 struct Writer<'w> {
     rest: &'w mut [u8],
 }
@@ -148,16 +167,37 @@ impl Writer<'_> {
         }
     }
 
+    /// Writes the first `len` of so many octets, at most all; the others, which are NULs, are written over. To copy a fixed
+    /// number is quicker than to look how many there are.
     #[inline]
-    fn skip(&mut self, octets: usize) {
-        self.rest = std::mem::take(&mut self.rest).get_mut(octets..).unwrap_or_default();
+    fn put_first<const N: usize>(&mut self, octets: &[u8; N], len: usize) {
+        let rest = std::mem::take(&mut self.rest);
+        if let Some(room) = rest.first_chunk_mut() {
+            *room = *octets;
+            self.rest = rest.get_mut(len.min(N)..).unwrap_or_default();
+        }
     }
 
     #[inline]
-    fn tlv(&mut self, tag: Tag, value: &[u8]) {
-        let size = u16::try_from(value.len()).unwrap_or(u16::MAX);
+    fn put_all<const N: usize>(&mut self, octets: [u8; N]) {
+        self.put_first(&octets, N);
+    }
+
+    #[inline]
+    fn tlv_header(&mut self, tag: Tag, size: u16) {
         let ([t1, t2], [s1, s2]) = (tag.0.to_be_bytes(), size.to_be_bytes());
-        self.put(&[t1, t2, s1, s2]);
+        self.put_all([t1, t2, s1, s2]);
+    }
+
+    #[cold]
+    fn payload(&mut self, text: &[u8]) {
+        self.put_all([0]);
+        self.long_tlv(Tag::MESSAGE_PAYLOAD, text);
+    }
+
+    fn long_tlv(&mut self, tag: Tag, value: &[u8]) {
+        let size = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.tlv_header(tag, size);
         self.put(value.get(..usize::from(size)).unwrap_or(value));
     }
 }
@@ -165,46 +205,60 @@ impl Writer<'_> {
 impl<'a> Sink<'a> for Writer<'_> {
     #[inline]
     fn u8(&mut self, _: Field, value: u8) {
-        self.put(&[value]);
+        self.put_all([value]);
     }
 
     #[inline]
     fn u32(&mut self, _: Field, value: u32) {
-        self.put(&value.to_be_bytes());
+        self.put_all(value.to_be_bytes());
     }
 
     #[inline]
     fn octets<const N: usize>(&mut self, _: [Field; N], values: [u8; N]) {
-        self.put(&values);
+        self.put_all(values);
     }
 
     #[inline]
     fn cstring(&mut self, _: Field, _: usize, value: &'a COctets) {
-        // What is to be filled holds NULs: its own is there.
-        self.put(value);
-        self.skip(1);
+        match value.padded() {
+            Some((octets, len)) => self.put_first(octets, len + 1),
+            None => {
+                self.put(value);
+                self.put_all([0]);
+            }
+        }
     }
 
     #[inline]
     fn message(&mut self, short_message: &'a Bytes, tlvs: &'a Tlvs) {
         match u8::try_from(short_message.len()) {
             Ok(size) => {
-                self.put(&[size]);
+                self.put_all([size]);
                 self.put(short_message);
             }
-            Err(_) => {
-                self.put(&[0]);
-                self.tlv(Tag::MESSAGE_PAYLOAD, short_message);
-            }
+            Err(_) => self.payload(short_message),
         }
-        self.tlvs(tlvs);
+        if !tlvs.is_empty() {
+            self.tlvs(tlvs);
+        }
     }
 
-    #[inline]
     fn tlvs(&mut self, tlvs: &'a Tlvs) {
         for tlv in tlvs {
-            self.tlv(tlv.tag, &tlv.value);
+            match tlv.value.padded() {
+                Some((octets, len)) => {
+                    self.tlv_header(tlv.tag, len as u16);
+                    self.put_first(octets, len);
+                }
+                None => self.long_tlv(tlv.tag, &tlv.value),
+            }
         }
+    }
+
+    fn short_message(&mut self, short_message: &'a Bytes) {
+        let size = u8::try_from(short_message.len()).unwrap_or(u8::MAX);
+        self.put_all([size]);
+        self.put(short_message.get(..usize::from(size)).unwrap_or(short_message));
     }
 
     fn opaque(&mut self, body: &'a Bytes) {
@@ -223,15 +277,36 @@ pub(crate) fn encoded_len(body: &Body) -> usize {
 /// Appends the whole PDU.
 pub(crate) fn encode(pdu: &Pdu, out: &mut BytesMut) {
     let start = out.len();
-    let length = HEADER_OCTETS + encoded_len(&pdu.body);
-    out.resize(start + length, 0);
-    let mut writer = Writer { rest: out.get_mut(start..).unwrap_or_default() };
+    if !fill(pdu, out, READY_OCTETS) {
+        out.truncate(start);
+        fill(pdu, out, HEADER_OCTETS + encoded_len(&pdu.body) + INLINE_OCTETS);
+    }
+}
+
+/// Appends the whole PDU where that takes less than so many octets. Whether it does.
+#[inline]
+fn fill(pdu: &Pdu, out: &mut BytesMut, ready: usize) -> bool {
+    let start = out.len();
+    out.resize(start + ready, 0);
+    let Some((header, rest)) = out.get_mut(start..).and_then(<[u8]>::split_first_chunk_mut) else {
+        return false;
+    };
+    let mut writer = Writer { rest };
+    pdu.body.write(&mut writer);
+    let left = writer.rest.len();
+    let length = ready - left;
+    *header = header_of(pdu, length);
+    out.truncate(start + length);
+    left > 0
+}
+
+#[inline]
+fn header_of(pdu: &Pdu, length: usize) -> [u8; HEADER_OCTETS] {
     let length = u32::try_from(length).unwrap_or(u32::MAX);
     let mut header = [0; HEADER_OCTETS];
     let words = [length, pdu.command_id().0, pdu.status.0, pdu.sequence];
-    for (octets, word) in header.chunks_exact_mut(4).zip(words) {
-        octets.copy_from_slice(&word.to_be_bytes());
+    for (octets, word) in header.as_chunks_mut().0.iter_mut().zip(words) {
+        *octets = word.to_be_bytes();
     }
-    writer.put(&header);
-    pdu.body.write(&mut writer);
+    header
 }

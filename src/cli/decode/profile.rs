@@ -78,7 +78,7 @@ impl Profile {
             Self::DefaultLatin1 | Self::DefaultAscii | Self::DefaultUtf8 => clean(),
             // Nearly any octets are some UCS-2: only where they look like it.
             Self::DefaultUcs2 | Self::DetectUcs2 => {
-                text::decode(sm.data_coding, sm.has_udh(), sm.content(), Self::DetectUcs2.habits())
+                text::decode(sm.data_coding, sm.has_udh(), &sm.content(), Self::DetectUcs2.habits())
                     .flaws
                     .has(Flaw::Ucs2Detected)
             }
