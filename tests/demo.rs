@@ -32,7 +32,6 @@ fn check_whole_demo(store: &str) {
     assert_eq!(number(&report, "/reading/lost"), 0, "{}", report["reading"]);
     let (right, asked) = (number(&report, "/reading/right"), number(&report, "/reading/asked"));
     assert!(right * 100 >= (right + asked) * 98, "98 % are read right: {right} right, {asked} asked about");
-    assert!(report["seconds"].as_f64().expect("seconds") < 60.0, "it ends in under a minute");
 }
 
 #[test]

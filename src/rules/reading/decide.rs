@@ -39,19 +39,25 @@ pub(super) fn read(reader: &Reader, text: &str, context: &Context<'_>) -> Readin
         language_hint: None,
         flags: if cut < text.len() { vec![Flag::Truncated] } else { Vec::new() },
     };
-    if let Some(noise) = stripped.noise {
-        let (rule, flag) = match noise {
-            Noise::Reaction => ("noise.reaction", Flag::Reaction),
-            Noise::Echo => ("noise.echo", Flag::Echo),
-            Noise::AutoReply => ("noise.auto_reply", Flag::AutoReply),
-            Noise::Notice => ("noise.notice", Flag::Notice),
-        };
-        reading.rule = rule;
-        reading.flags.push(flag);
-        return reading;
+    let (noise, reply) = (stripped.noise, Reply::new(reader, text, stripped.tokens, language, context));
+    match noise {
+        Some(noise) if !(noise == Noise::AutoReply && reply.tells_us_to_stop()) => {
+            let (rule, flag) = match noise {
+                Noise::Reaction => ("noise.reaction", Flag::Reaction),
+                Noise::Echo => ("noise.echo", Flag::Echo),
+                Noise::AutoReply => ("noise.auto_reply", Flag::AutoReply),
+                Noise::Notice => ("noise.notice", Flag::Notice),
+            };
+            reading.rule = rule;
+            reading.flags.push(flag);
+            reading
+        }
+        _ => reply.decide(reading),
     }
-    Reply::new(reader, text, stripped.tokens, language, context).decide(reading)
 }
+
+/// An auto-reply that offers to stop itself is longer.
+const SHORT_WORDS: usize = 10;
 
 /// A reply about to be decided.
 pub(super) struct Reply<'a> {
@@ -126,6 +132,19 @@ impl<'a> Reply<'a> {
             Some(question) => self.answered(reading, question, &all, &judgement),
             None => self.unasked(reading, &all, &judgement),
         }
+    }
+
+    /// `im at work stop texting me`: a person wrote this.
+    fn tells_us_to_stop(&self) -> bool {
+        let words = self.tokens.iter().filter(|token| token.kind == TokenKind::Word);
+        let judgement = self.judge(&[]);
+        words.count() <= SHORT_WORDS
+            && judgement.reserved.is_some_and(|reserved| {
+                let first = reserved.tokens.first().and_then(|at| self.tokens.get(*at));
+                reserved.wish == Wish::Stop
+                    && first
+                        .is_some_and(|token| self.reader.compliance.every_language.contains(&token.skeleton))
+            })
     }
 
     fn lexica(&self) -> Lexica<'_> {

@@ -53,6 +53,16 @@ impl Reply<'_> {
                 return Some("letter");
             }
         }
+        // option D
+        let lettered = |token: &Token| token.skeleton.len() == 1 && token.skeleton.is_ascii();
+        if let [cue, .., last] = items
+            && words.len() == 2
+            && cue.has(is::CUE)
+            && matches!(last.what, What::Word)
+            && words.last().is_some_and(|last| last.kind == Kind::Word && lettered(last))
+        {
+            return Some("letter");
+        }
         let sign = |c: char| SIGNS.contains(c) || digits::is_fraction(c);
         let starry = items.len() > 1 && items.iter().all(|item| item.is_mark('*'));
         if starry || items.iter().any(|item| matches!(item.what, What::Symbol(c) | What::Mark(c) if sign(c)))

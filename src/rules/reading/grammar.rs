@@ -224,6 +224,9 @@ fn settle(
     if withdrawn(items, live[live.len() - 1].at) {
         return Found::Ask("withdrawn");
     }
+    if asks_back(items, first.at) {
+        return Found::Ask("question");
+    }
     if value == 1 && is_rank(items, first.at) && (scale.is_range() || !alone) {
         return Found::Ask("rank");
     }
@@ -258,11 +261,26 @@ fn withdrawn(items: &[Item], at: usize) -> bool {
         .any(|item| item.has(is::WITHDRAW))
 }
 
+/// `is 10 good or bad`, `would 8 be for anything else?`: a question about the number. A sign between ends the sentence.
+fn asks_back(items: &[Item], at: usize) -> bool {
+    if at == 0 {
+        return false;
+    }
+    let behind = items[at + 1..].iter().take_while(|item| !item.is_mark(',') && item.gap != Gap::Line);
+    let ends =
+        |item: &&Item| item.is_mark('.') || item.is_mark('!') || item.is_mark('-') || item.is_mark(';');
+    let sentence: Vec<&Item> = behind.take_while(|item| !ends(item)).collect();
+    let asked = sentence.last().is_some_and(|item| item.is_mark('?'));
+    let opened = at == 1 && items[0].has(is::QUESTION);
+    (asked && sentence.len() > 1) || (opened && (asked || sentence.iter().any(|item| !harmless(item))))
+}
+
 /// `#1`, `number one`: on a score praise, before other words a rank (#1 reason is price).
 fn is_rank(items: &[Item], at: usize) -> bool {
     let before = items[..at].iter().rev().position(|item| !item.is_mark('.')).map(|back| at - back - 1);
     before.is_some_and(|i| {
-        items[i].is_mark('#')
+        let announced = i.checked_sub(1).is_some_and(|i| items[i].has(is::CUE) && !items[i].has(is::NEUTRAL));
+        (items[i].is_mark('#') && !announced)
             || matches!(items[i].skeleton.as_str(), "number" | "no" | "nr" | "nummer" | "numero" | "numéro")
     })
 }

@@ -35,6 +35,7 @@ pub(super) mod is {
     pub(in super::super) const YES: u32 = 1 << 21;
     pub(in super::super) const NO: u32 = 1 << 22;
     pub(in super::super) const POLITE: u32 = 1 << 23;
+    pub(in super::super) const QUESTION: u32 = 1 << 25;
     /// Known, and nothing of the above.
     pub(in super::super) const OTHER: u32 = 1 << 24;
 
@@ -64,6 +65,7 @@ pub(super) mod is {
             "vague" => VAGUE,
             "yes" => YES,
             "no" => NO,
+            "question" => QUESTION,
             "other" => OTHER,
             _ => return None,
         })

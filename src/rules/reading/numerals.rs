@@ -84,6 +84,7 @@ fn before(out: &[Item], tokens: &[Token], at: usize, lexica: &Lexica<'_>) -> Opt
         '~' if glued => Some("about"),
         '<' if glued && token.text == "3" => Some("heart"),
         '>' if glued && earlier.is_some_and(|t| t.is_mark('-') || t.is_mark('=')) => None,
+        '<' if glued && tokens.get(at + 1).is_some_and(|token| token.is_mark('>')) => None,
         '<' | '>' | '^' | '@' | '\\' | '&' if glued => (mark != '&').then_some("sign"),
         ':' | ';' if glued && open => Some("emoticon"),
         '.' | ',' | '·' if glued && open => Some("decimal"),

@@ -147,7 +147,7 @@ impl Strip {
         all = without_ours(all, &ours);
         let said = plain(&all);
         if self.auto_reply.within(&said) {
-            return Stripped { noise: Some(Noise::AutoReply), tokens: Vec::new() };
+            return Stripped { noise: Some(Noise::AutoReply), tokens: all };
         }
         if self.notice.within(&said) {
             return Stripped { noise: Some(Noise::Notice), tokens: Vec::new() };
