@@ -1,36 +1,30 @@
 //! Peers we did not write, over real sockets: smpplib and rusmppc as ESMEs of the simulated carrier, and a carrier made
 //! with npm smpp for `backchat serve`.
 
+#[path = "support/esmes.rs"]
+mod esmes;
 #[path = "support/peers.rs"]
 mod peers;
 #[path = "support/program.rs"]
 mod program;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use backchat::message::Msisdn;
 use backchat::simulator::{Account, Settings, Simulator};
-use futures_util::{Stream, StreamExt};
+use esmes::{CODE, Sent, bound_rusmppc, check_smpplib_side, next, receipts, sent, submit, take_in};
 use peers::{PATIENCE, Peer, Running};
 use program::{backchat, printed, project};
 use protocol::status::Status;
 use protocol::text::Alphabet;
-use rusmpp::extra::concatenation::SubmitSmMultipartExt;
-use rusmpp::pdus::{BindTransceiver, DeliverSm, DeliverSmResp, SubmitSm};
-use rusmpp::tlvs::TlvValue;
-use rusmpp::types::COctetString;
-use rusmpp::values::{DataCoding, MessageState, Npi, RegisteredDelivery, Ton};
-use rusmpp::{CommandStatus, Pdu};
-use rusmppc::error::Error;
-use rusmppc::{Client, ConnectionBuilder, Event};
+use rusmpp::pdus::DeliverSm;
+use rusmpp::values::DataCoding;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-const CODE: &str = "88001";
 const SYSTEM_ID: &str = "esme";
 const PASSWORD: &str = "secret";
 /// A reply that takes two parts.
@@ -38,23 +32,6 @@ const LONG_REPLY: &str =
     "Слишком дорого: за последний год цена выросла вдвое, а скорость нет. Верните старый тариф 🙂";
 
 // ------------------------------------------------------------------------------------- ESMEs of our carrier
-
-/// A message as an ESME sends it and as the handset should show it.
-struct Sent {
-    number: Msisdn,
-    text: String,
-    alphabet: Alphabet,
-    parts: u8,
-}
-
-fn sent(place: u64, text: impl Into<String>, alphabet: Alphabet, parts: u8) -> Sent {
-    Sent { number: Msisdn(447_700_900_100 + place), text: text.into(), alphabet, parts }
-}
-
-/// So many characters of a text that goes round and round.
-fn first_chars(count: usize, text: &str) -> String {
-    text.chars().cycle().take(count).collect()
-}
 
 async fn carrier() -> Simulator {
     let account = Account { system_id: SYSTEM_ID.into(), password: PASSWORD.into() };
@@ -92,55 +69,13 @@ fn check_our_side(carrier: &Simulator, messages: &[Sent]) {
     assert_eq!((census.redelivered, census.refused, census.duplicates), (0, 0, 0));
 }
 
-/// What smpplib must have seen after it has sent these: an id for each part, and a receipt for each id.
-fn check_smpplib_side(esme: &Peer, messages: &[Sent]) {
-    let submitted = esme.all("submitted").into_iter().map(|event| event["parts"].clone());
-    assert_eq!(
-        submitted.collect::<Vec<_>>(),
-        messages.iter().map(|sent| json!(sent.parts)).collect::<Vec<_>>()
-    );
-    let ids =
-        |name: &str| esme.all(name).into_iter().map(|event| event["id"].to_string()).collect::<BTreeSet<_>>();
-    assert_eq!(ids("accepted"), ids("receipt"), "a receipt for each id");
-    assert_eq!(ids("accepted").len(), esme.all("accepted").len(), "no id twice");
-    for receipt in esme.all("receipt") {
-        let text = receipt["text"].as_str().expect("the text of a receipt");
-        let id = receipt["id"].as_str().expect("the id of a receipt");
-        assert!(text.starts_with(&format!("id:{id} sub:001 dlvrd:001 ")), "{text}");
-        assert!(text.contains(" stat:DELIVRD err:000 "), "{text}");
-        assert_eq!((&receipt["state"], &receipt["code"]), (&json!(2), &json!(CODE)));
-    }
-}
-
 #[test]
 fn smpplib_binds_to_our_carrier_sends_in_three_alphabets_takes_receipts_and_replies_and_leaves() {
     let Some(installed) = peers::installed("the carrier with smpplib") else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let carrier = runtime.block_on(carrier());
 
-    // smpplib cuts wherever 153, 134 and 134 octets are full: behind an escape, and inside a surrogate pair.
-    let gsm7 = (0, Alphabet::Gsm7);
-    let latin1 = (3, Alphabet::Latin1);
-    let ucs2 = (8, Alphabet::Ucs2);
-    let texts = [
-        (gsm7, "Price @ {home} [net]: 3 € ~ 5 £".to_owned(), 1),
-        (gsm7, format!("{}€ and more", first_chars(152, "Ñame è più. ")), 2),
-        (latin1, "Ça va, São João?".to_owned(), 1),
-        (latin1, "Où êtes-vous allés cet été, cher François ? ".repeat(5), 2),
-        (ucs2, "Почему вы уходите?".to_owned(), 1),
-        (ucs2, format!("{}👋 и ещё немного", first_chars(66, "Почему? ")), 2),
-    ];
-    let coding = texts.each_ref().map(|((coding, _), ..)| *coding);
-    let mut messages: Vec<Sent> = (0..)
-        .zip(texts)
-        .map(|(place, ((_, alphabet), text, parts))| sent(place, text, alphabet, parts))
-        .collect();
-    let submits: Vec<Value> = messages
-        .iter()
-        .zip(coding)
-        .map(|(sent, coding)| json!({"from": CODE, "to": sent.number.digits(), "text": sent.text, "coding": coding}))
-        .collect();
-
+    let (mut messages, submits) = esmes::for_smpplib();
     let mut esme = Peer::start("smpplib", peers::python(&installed, "smpplib_client.py"));
     let port = carrier.address().port();
     esme.tell(&json!({"port": port, "system_id": SYSTEM_ID, "password": PASSWORD, "submits": submits, "replies": 2}));
@@ -183,92 +118,6 @@ fn smpplib_is_told_that_its_password_is_wrong() {
     esme.ends_well();
 }
 
-fn octets<const MIN: usize, const MAX: usize>(text: &str) -> COctetString<MIN, MAX> {
-    COctetString::from_string(text.to_owned()).expect("a text that fits")
-}
-
-/// Parts of a message as rusmppc cuts them.
-fn rusmpp_parts(sent: &Sent, reference: u16) -> Vec<SubmitSm> {
-    let sm = SubmitSm::builder()
-        .source_addr_ton(Ton::NetworkSpecific)
-        .source_addr_npi(Npi::Unknown)
-        .source_addr(octets(CODE))
-        .dest_addr_ton(Ton::International)
-        .dest_addr_npi(Npi::Isdn)
-        .destination_addr(octets(&sent.number.digits()))
-        .registered_delivery(RegisteredDelivery::request_all())
-        .build()
-        .multipart(&sent.text)
-        .reference_u16(reference);
-    match sent.alphabet {
-        Alphabet::Latin1 => sm.latin1().build().expect("parts in Latin-1"),
-        Alphabet::Ucs2 => sm.ucs2().build().expect("parts in UCS-2"),
-        _ => sm.gsm7bit_unpacked().build().expect("parts in the GSM alphabet"),
-    }
-}
-
-/// The ids that a message's parts were accepted under.
-async fn submit(client: &Client, sent: &Sent, reference: u16) -> Vec<String> {
-    let parts = rusmpp_parts(sent, reference);
-    assert_eq!(parts.len(), usize::from(sent.parts), "{}", sent.text);
-    let mut ids = Vec::new();
-    for part in parts {
-        let answer = client.submit_sm(part).await.expect("an answer to submit_sm");
-        ids.push(answer.message_id().as_str().to_owned());
-    }
-    ids
-}
-
-/// Answers every deliver_sm and hands it on, until the connection ends.
-async fn take_in(
-    client: Client,
-    mut events: impl Stream<Item = Event> + Unpin,
-    delivered: mpsc::UnboundedSender<DeliverSm>,
-) {
-    while let Some(event) = events.next().await {
-        let command = match event {
-            Event::Incoming(command) => command,
-            // Our carrier closes behind its unbind_resp, and the library calls that an error. Too early, it is missed
-            // by who waits for the next deliver_sm or answer.
-            Event::Error(Error::ConnectionClosedByPeer) => return,
-            error => panic!("{error:?}"),
-        };
-        assert_eq!(command.status(), CommandStatus::EsmeRok);
-        let Some(Pdu::DeliverSm(sm)) = command.pdu() else { panic!("{command:?}") };
-        client
-            .deliver_sm_resp(command.sequence_number(), DeliverSmResp::default())
-            .await
-            .expect("deliver_sm is answered");
-        delivered.send(sm.clone()).expect("somebody waits for it");
-    }
-}
-
-async fn next(delivered: &mut mpsc::UnboundedReceiver<DeliverSm>) -> DeliverSm {
-    timeout(PATIENCE, delivered.recv()).await.expect("a deliver_sm in time").expect("a connection")
-}
-
-/// The id a receipt is for. It must say, by TLVs and in words, that the message was delivered.
-fn receipted(sm: &DeliverSm) -> String {
-    assert_eq!(u8::from(sm.esm_class), 0x04, "a receipt's esm_class");
-    let values = || sm.tlvs().iter().filter_map(|tlv| tlv.value());
-    let id = values().find_map(|value| match value {
-        TlvValue::ReceiptedMessageId(id) => Some(id.as_str().to_owned()),
-        _ => None,
-    });
-    assert!(values().any(|value| *value == TlvValue::MessageState(MessageState::Delivered)), "{sm:?}");
-    let (id, text) = (id.expect("receipted_message_id"), sm.short_message().to_str().expect("words"));
-    assert!(text.starts_with(&format!("id:{id} ")) && text.contains(" stat:DELIVRD "), "{text}");
-    id
-}
-
-async fn receipts(delivered: &mut mpsc::UnboundedReceiver<DeliverSm>, ids: &[String]) {
-    let mut receipted_ids = Vec::new();
-    for _ in ids {
-        receipted_ids.push(receipted(&next(delivered).await));
-    }
-    assert_eq!(BTreeSet::from_iter(&receipted_ids), BTreeSet::from_iter(ids), "a receipt for each id");
-}
-
 /// UCS-2 behind a header of six octets: 05 00 03, reference, parts, number.
 fn long_reply(parts: &[DeliverSm]) -> String {
     let mut units = Vec::new();
@@ -284,22 +133,8 @@ fn long_reply(parts: &[DeliverSm]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn rusmppc_binds_to_our_carrier_sends_in_three_alphabets_takes_receipts_and_replies_and_leaves() {
     let carrier = carrier().await;
-    // rusmppc fills a part to 140 octets, GSM septets unpacked among them; a header of 16 bits takes seven.
-    let mut messages = vec![
-        sent(0, "Price @ {home} [net]: 3 € ~ 5 £", Alphabet::Gsm7, 1),
-        sent(1, "Ñame è più. ".repeat(24), Alphabet::Gsm7, 3),
-        sent(2, "Ça va, São João?", Alphabet::Latin1, 1),
-        sent(3, "Où êtes-vous allés cet été, cher François ? ".repeat(5), Alphabet::Latin1, 2),
-        // It writes no emoji; it reads one in the long reply.
-        sent(4, "Почему вы уходите?", Alphabet::Ucs2, 1),
-        sent(5, "Почему вы уходите? ".repeat(6), Alphabet::Ucs2, 2),
-    ];
-    let stream = TcpStream::connect(carrier.address()).await.expect("a connection");
-    let (client, events) = ConnectionBuilder::new().response_timeout(PATIENCE).connected(stream);
-    let bind = BindTransceiver::builder().system_id(octets(SYSTEM_ID)).password(octets(PASSWORD));
-    let bound = client.bind_transceiver(bind.build()).await.expect("a bind");
-    assert_eq!(bound.system_id.as_str(), "backchat-sim");
-    client.enquire_link().await.expect("a link that is alive");
+    let mut messages = esmes::for_rusmppc();
+    let (client, events) = bound_rusmppc(carrier.address(), (SYSTEM_ID, PASSWORD), "backchat-sim").await;
     let (deliver, mut delivered) = mpsc::unbounded_channel();
     let listening = tokio::spawn(take_in(client.clone(), events, deliver));
 

@@ -50,6 +50,7 @@ impl Doors {
             let listening = Server::listen(smpp, flow.admit(), told, metrics, stop.clone()).await;
             let server = listening.map_err(|error| StartError::Listen { address: smpp.listen, error })?;
             doors.smpp = Some(server.address());
+            info!("ESMEs bind to {}", server.address());
             doors.tasks.push(tokio::spawn(server.serve()));
             doors.tasks.push(tokio::spawn(attend(Arc::clone(flow), telling)));
         }

@@ -2,8 +2,8 @@
 
 One JSON object a line, both ways. First the job, `{"port", "system_id", "password", "submits": [{"from", "to", "text",
 "coding"}], "replies"}`: it binds, asks whether the link is alive, sends every text in smpplib's own parts, and waits for
-a receipt of each part, then for so many replies of handsets. On the line `{"text"}` it answers the last of them; with
-the receipt of that it unbinds.
+a receipt of each part, then for so many replies of handsets. Where there are any it answers the last of them on the
+line `{"text"}`. With the last receipt it unbinds.
 """
 
 import json
@@ -134,10 +134,11 @@ class Esme:
         for _ in range(job["replies"]):
             count = len(self.replies)
             self.until(lambda: len(self.replies) > count)
-        order = hear()
-        handset, code = self.replies[-1]
-        self.submit("answer", code, handset, order["text"], consts.SMPP_ENCODING_DEFAULT)
-        self.until(self.all_receipted)
+        if self.replies:
+            order = hear()
+            handset, code = self.replies[-1]
+            self.submit("answer", code, handset, order["text"], consts.SMPP_ENCODING_DEFAULT)
+            self.until(self.all_receipted)
 
         answer = self.client.unbind()
         say("unbound", command=answer.command, status=answer.status)
