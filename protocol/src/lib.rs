@@ -25,6 +25,8 @@
 //! assert_eq!(framer.next(), None);
 //! ```
 
+#![forbid(unsafe_code)]
+
 pub mod address;
 pub mod error;
 pub mod frame;

@@ -107,7 +107,12 @@ impl Octets {
     #[inline]
     pub(crate) fn inline(from: &[u8]) -> Option<Octets> {
         let mut octets = [0; INLINE_OCTETS];
-        octets.get_mut(..from.len())?.copy_from_slice(from);
+        match *from {
+            // integers, which most are, are not worth a call to copy them
+            [value] => octets[0] = value,
+            [high, low] => [octets[0], octets[1]] = [high, low],
+            _ => octets.get_mut(..from.len())?.copy_from_slice(from),
+        }
         Some(Octets(Kept::Inline { len: from.len() as u8, octets }))
     }
 

@@ -6,11 +6,10 @@
 mod reader;
 mod sink;
 
-use nom::bytes::complete::{take_till, take_while_m_n};
+use nom::bytes::complete::{take, take_till, take_while_m_n};
 use nom::error::{ErrorKind, ParseError};
-use nom::multi::length_data;
-use nom::number::complete::{be_u16, be_u32};
-use nom::sequence::{pair, terminated};
+use nom::number::complete::be_u32;
+use nom::sequence::terminated;
 use nom::{IResult, Parser};
 
 use crate::error::Field;
@@ -114,7 +113,9 @@ fn octets<const N: usize>(input: &[u8]) -> Parsed<'_, [u8; N]> {
 
 #[inline]
 fn tlv(input: &[u8]) -> Parsed<'_, (u16, &[u8])> {
-    pair(be_u16, length_data(be_u16)).parse(input)
+    let (input, [t1, t2, s1, s2]) = octets(input)?;
+    let (input, value) = take(u16::from_be_bytes([s1, s2])).parse(input)?;
+    Ok((input, (u16::from_be_bytes([t1, t2]), value)))
 }
 
 /// Whether the octets are TLVs to the last.
