@@ -158,6 +158,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pdu_of_any_length_is_written_whole_behind_what_was_there() {
+        for text in 0..=255 {
+            for value in [0, 1, 2, 21, 22, 23, 300] {
+                let mut pdu = submit(Bytes::from(vec![b'x'; text]));
+                let Body::SubmitSm(sm) = &mut pdu.body else { panic!("a submit_sm") };
+                sm.source = Address::new(0, 1, "1".repeat(text % 30));
+                sm.tlvs.push(Tlv::new(Tag(0x1500), vec![b'y'; value]));
+                assert_eq!(reread(&pdu), pdu);
+            }
+        }
+    }
+
+    #[test]
     fn what_a_count_cannot_say_is_left_out_and_told_before() {
         let dests = vec![Destination::List("all".into()); 300];
         let multi = Pdu::new(1, Body::SubmitMulti(Box::new(SubmitMulti { dests, ..SubmitMulti::default() })));

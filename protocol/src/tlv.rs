@@ -211,7 +211,7 @@ impl fmt::Debug for Tlv {
 }
 
 /// Parameters that memory is taken for at first: more are rare.
-const SOME: usize = 4;
+const FEW: usize = 4;
 
 /// The optional parameters of a PDU in wire order, duplicates and unknown ones included.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -225,8 +225,8 @@ impl Tlvs {
 
     /// None yet, where some are known to come: a first [`push`](Tlvs::push) takes twice as long to find memory.
     #[inline]
-    pub(crate) fn with_room_for_some() -> Self {
-        Tlvs(Vec::with_capacity(SOME))
+    pub(crate) fn with_room_for_a_few() -> Self {
+        Tlvs(Vec::with_capacity(FEW))
     }
 
     /// The first parameter with that tag; where a peer sends two, the first wins.

@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return Tlvs::new();
         }
-        let mut tlvs = Tlvs::with_room_for_some();
+        let mut tlvs = Tlvs::with_room_for_a_few();
         while !self.rest.is_empty() {
             match tlv(self.rest) {
                 Ok((rest, (tag, value))) => {
