@@ -17,7 +17,7 @@ use tracing::info;
 
 use crate::app::doors::Doors;
 use crate::clock::Clock;
-use crate::config::{BindKind, Carrier, Config, StoreLocation};
+use crate::config::{BindKind, Carrier, Config, Rate, StoreLocation};
 use crate::flow::campaign::planner::plan_campaigns;
 use crate::flow::deadlines::keep_deadlines;
 use crate::flow::inbound::take_in;
@@ -136,9 +136,11 @@ impl Server {
 
     fn start_lane(&mut self, carrier: &Carrier) {
         let (settled, settlements) = mpsc::unbounded_channel();
-        let (direct, directs) = mpsc::unbounded_channel();
         let sinks = Sinks { settled, arrivals: self.arrivals.clone() };
-        let pace = Arc::new(Pace::new(carrier.rate.parts_per_second()));
+        let pace = Arc::new(Pace::new(
+            carrier.rate.parts_per_second(),
+            carrier.bind_rate.map(Rate::parts_per_second),
+        ));
         let changes = Arc::new(watch::Sender::new(0));
         let (mut handles, mut binds) = (Vec::new(), Vec::new());
         for (index, mode) in modes(carrier).into_iter().enumerate() {
@@ -150,9 +152,9 @@ impl Server {
             self.flow.metrics.binds_wanted.one();
             binds.push(tokio::spawn(task.run()));
         }
-        let lane = Arc::new(Lane::new(carrier, handles, changes, direct));
+        let lane = Arc::new(Lane::new(carrier, handles, changes));
         let flow = || Arc::clone(&self.flow);
-        let settler = tokio::spawn(settle(flow(), Arc::clone(&lane), settlements, directs));
+        let settler = tokio::spawn(settle(flow(), Arc::clone(&lane), settlements));
         let stop = CancellationToken::new();
         let feeder = tokio::spawn(feed(flow(), Arc::clone(&lane), stop.clone()));
         let running = RunningLane { lane, pace, stop, feeder, binds, settler };

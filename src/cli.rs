@@ -122,7 +122,7 @@ enum Command {
     Status(status::StatusArgs),
     /// Messages that may or may not have left when a link or a process broke, and what is done about them
     #[command(
-        after_help = "Example:\n  backchat indoubt --config config/minimal.toml\n\nThe policy is the carrier's `in_doubt`: sent again, held for a late receipt, or never sent twice."
+        after_help = "Example:\n  backchat indoubt --config config/minimal.toml\n\nThe policy is the carrier's `in_doubt`: sent again, held for a late answer, or never sent twice."
     )]
     Indoubt(status::InDoubtArgs),
     /// Read the replies to a survey again under other packs and show what would change; changes nothing

@@ -26,7 +26,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use account::{Account, HttpConfig, Login, Network, Shown, SmppConfig, purpose_named};
-pub use carrier::{BindKind, Carrier, DefaultAlphabet, InDoubtPolicy, Numbering, ReceiptIds};
+pub use carrier::{
+    AfterHold, BindKind, Carrier, DefaultAlphabet, Doubts, InDoubtPolicy, Numbering, ReceiptIds,
+};
 pub use code::{Code, CodeKeyword, CodeTexts, DoubleOptIn, Opens, OptIn};
 pub use consent::{AfterStop, CodeConsent, ConsentRule};
 pub use contacts::{Contact, Contacts, RowFault, RowProblem, open_contacts, read_contacts};

@@ -11,6 +11,7 @@ pub mod handed;
 pub mod hours;
 pub mod inbound;
 pub mod inbox;
+pub mod lane;
 pub mod outbound;
 mod outbox;
 pub mod receipts;

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod door;
 pub mod driver;
+pub mod outbox;
 pub mod pace;
 pub mod server;
 pub mod submission;

@@ -53,7 +53,7 @@ pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
     Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
-    NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
+    LineDue, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
@@ -63,6 +63,7 @@ pub use views::{
 pub use crate::message::InvitationState;
 
 use crate::message::{CampaignId, MessageId, Msisdn};
+use crate::rules::machines::dispatcher::Line;
 use engine::Readers;
 use writer::{Answer, Queue, Write};
 
@@ -249,15 +250,22 @@ impl Store {
         self.done(Write::Consent(changes)).await
     }
 
-    /// Leases the most urgent chunk of a lane that is due: by class, then time, then id. None when nothing is due. A
-    /// lease whose answer was lost turns up in [`Self::interrupted`].
+    /// The lines of a lane that wait, due or not yet, each with the time its first chunk is due.
+    pub async fn lines(&self, lane: &str) -> Result<Vec<LineDue>, StoreError> {
+        queue::lines(&self.inner.readers, lane).await
+    }
+
+    /// Leases the chunk of a line that has been due longest. None when nothing of it is due. A lease whose answer was
+    /// lost turns up in [`Self::interrupted`].
     pub async fn lease_chunk(
         &self,
         lane: &str,
+        line: &Line,
         now_ms: i64,
         lease_ms: i64,
     ) -> Result<Option<LeasedChunk>, StoreError> {
-        match self.write(Write::Lease { lane: lane.to_owned(), now_ms, lease_ms }).await? {
+        let (lane, line) = (lane.to_owned(), line.clone());
+        match self.write(Write::Lease { lane, line, now_ms, lease_ms }).await? {
             Answer::Leased(none) => Ok(none),
             Answer::Handed(handed) => Ok(handed.take()),
             _ => Err(mixed_up()),
@@ -373,13 +381,7 @@ impl Store {
 
     /// When the next chunk of a lane may be leased; none when nothing waits.
     pub async fn next_due(&self, lane: &str) -> Result<Option<i64>, StoreError> {
-        #[derive(serde::Deserialize)]
-        struct Due {
-            due: Option<i64>,
-        }
-        let argument = serde_json::json!({ "lane": lane });
-        let rows: Vec<Due> = self.inner.readers.rows(&queue::NEXT_DUE, &argument).await?;
-        Ok(rows.into_iter().find_map(|row| row.due))
+        Ok(self.lines(lane).await?.into_iter().map(|line| line.due_ms).min())
     }
 
     /// What is not through on a lane, class by class.

@@ -92,7 +92,7 @@ async fn what_smpp_3_3_cannot_say_is_settled_as_refused_without_being_written_an
         queue_parts: 100,
         seed: 1,
     };
-    let pace = Arc::new(Pace::new(NonZeroU32::new(1_000).expect("not zero")));
+    let pace = Arc::new(Pace::new(NonZeroU32::new(1_000).expect("not zero"), None));
     let (settled, mut settlements) = mpsc::unbounded_channel();
     let (arrivals, _arriving) = mpsc::unbounded_channel();
     let (changed, mut changes) = watch::channel(0);
@@ -116,6 +116,7 @@ async fn what_smpp_3_3_cannot_say_is_settled_as_refused_without_being_written_an
         number: Msisdn(447_700_900_123),
         scopes: Arc::new([]),
         pass: door.enter(),
+        not_after: None,
         sm,
     });
     assert!(handle.submit(submissions.collect()).is_ok(), "it takes them");

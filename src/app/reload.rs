@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::app::standing::Asked;
 use crate::app::{Server, bind_settings, drain, modes};
-use crate::config::{CarrierChange, Config, Plan, load};
+use crate::config::{CarrierChange, Config, Plan, Rate, load};
 use crate::store::AskKind;
 
 /// How often requests of commands are looked for.
@@ -51,7 +51,8 @@ impl Server {
             let Some(carrier) = config.carrier(carrier) else { continue };
             match self.lanes.get(&carrier.name) {
                 Some(running) => {
-                    running.pace.change(carrier.rate.parts_per_second());
+                    let bind_rate = carrier.bind_rate.map(Rate::parts_per_second);
+                    running.pace.change(carrier.rate.parts_per_second(), bind_rate);
                     running.lane.adopt(carrier);
                     for ((index, mode), bind) in
                         modes(carrier).into_iter().enumerate().zip(&running.lane.binds)

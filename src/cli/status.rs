@@ -212,7 +212,7 @@ pub(crate) async fn indoubt(args: InDoubtArgs) -> Done {
 /// What the configuration says is done about it: by the carrier of its bind.
 fn policy(config: &Config, row: &InDoubt) -> &'static str {
     let carrier = row.bind.as_deref().and_then(|bind| bind.rsplit_once('/')).map(|(carrier, _)| carrier);
-    match carrier.and_then(|carrier| config.carrier(carrier)).map(|carrier| carrier.in_doubt) {
+    match carrier.and_then(|carrier| config.carrier(carrier)).map(|carrier| carrier.in_doubt.policy) {
         Some(InDoubtPolicy::Resend) => "resend",
         Some(InDoubtPolicy::Hold) => "hold",
         Some(InDoubtPolicy::Never) => "never",

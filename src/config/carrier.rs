@@ -9,6 +9,7 @@ use super::raw::{At, Table, Wrong};
 use super::unit::{Rate, Secret, cut, duration, integer, name, one_of, rate, secret, text, text_or_none};
 use crate::backoff::Backoff;
 use crate::rules::delivery::Patience;
+pub use crate::rules::machines::doubt::{AfterHold, Doubts, InDoubtPolicy};
 
 /// Sessions to one account; the most that any provider publishes is 10.
 const MOST_BINDS: u8 = 32;
@@ -24,6 +25,11 @@ const SYSTEM_TYPE_OCTETS: usize = 12;
 const HOST_SIGNS: usize = 253;
 /// SMPP 3.4, 5.2.7: address_range of at most 40 octets, and a NUL.
 const ADDRESS_RANGE_OCTETS: usize = 40;
+
+/// Receipts come within minutes when the handset is on; a quarter of an hour hears most of them.
+const USUAL_HOLD_MS: u64 = 900_000;
+/// No carrier keeps trying longer than a week.
+const MOST_HOLD_MS: u64 = 604_800_000;
 
 /// Rates of contracts begin at 8 to 50 a second; a new account that says nothing must not be flooded.
 const USUAL_RATE: Rate = Rate::per_second(match NonZeroU32::new(10) {
@@ -66,17 +72,6 @@ pub enum ReceiptIds {
     HexToDecimal,
     /// Decimal in the response, hex in the receipt.
     DecimalToHex,
-}
-
-/// What to do with a message that may or may not have left when a link or a process broke.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum InDoubtPolicy {
-    /// Send it again: at least once.
-    Resend,
-    /// Wait for a late receipt, then decide.
-    Hold,
-    /// Leave it: at most once.
-    Never,
 }
 
 /// How a short code is declared as a sender.
@@ -125,8 +120,10 @@ pub struct Carrier {
     pub reconnect: Backoff,
     /// Trying again what was refused for now.
     pub retry: Patience,
+    /// Message parts a second on each session, where the carrier limits that too.
+    pub bind_rate: Option<Rate>,
     /// Messages in doubt.
-    pub in_doubt: InDoubtPolicy,
+    pub in_doubt: Doubts,
     /// TON and NPI of a short code as the sender.
     pub short_code: Numbering,
 }
@@ -135,6 +132,11 @@ impl Carrier {
     /// How often and how patiently a message is tried.
     pub fn patience(&self) -> Patience {
         self.retry
+    }
+
+    /// What becomes of messages in doubt.
+    pub fn doubts(&self) -> Doubts {
+        self.in_doubt
     }
 
     /// TON and NPI of a short code as the sender.
@@ -157,12 +159,19 @@ pub(super) fn read(table: &Table<'_>) -> Option<At<Carrier>> {
     let bind = table.or("bind", one_of(BINDS), BindKind::Transceiver);
     let binds = table.or("binds", integer(1..=MOST_BINDS), 1);
     let window = table.or("window", integer(1..=MOST_WINDOW), 10);
+    let bind_rate = table.get("bind_rate", rate).map(|at| at.value);
     let rate = table.or("rate", rate, USUAL_RATE);
+    // One no lower than the account's limits nothing.
+    let bind_rate = bind_rate.filter(|bind| bind.parts_per_second() < rate.parts_per_second());
     let enquire_link = table.get("enquire_link", duration(1_000..=600_000));
     let response_timeout_ms = table.or("response_timeout", duration(1_000..=600_000), 30_000);
     let default_alphabet = table.or("default_alphabet", one_of(ALPHABETS), DefaultAlphabet::Gsm7);
     let receipt_ids = table.or("receipt_ids", one_of(RECEIPT_IDS), ReceiptIds::Auto);
-    let in_doubt = table.or("in_doubt", one_of(IN_DOUBT), InDoubtPolicy::Resend);
+    let in_doubt = Doubts {
+        policy: table.or("in_doubt", one_of(IN_DOUBT), InDoubtPolicy::Resend),
+        hold: Duration::from_millis(table.or("hold", duration(1_000..=MOST_HOLD_MS), USUAL_HOLD_MS)),
+        after: table.or("after_hold", one_of(AFTER_HOLD), AfterHold::Resend),
+    };
     let reconnect = reconnect(table);
     let retry = retry(table);
     let short_code = short_code(table);
@@ -197,6 +206,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<At<Carrier>> {
         receipt_ids,
         reconnect,
         retry,
+        bind_rate,
         in_doubt,
         short_code,
     };
@@ -225,6 +235,8 @@ const RECEIPT_IDS: &[(&str, ReceiptIds)] = &[
 
 const IN_DOUBT: &[(&str, InDoubtPolicy)] =
     &[("resend", InDoubtPolicy::Resend), ("hold", InDoubtPolicy::Hold), ("never", InDoubtPolicy::Never)];
+
+const AFTER_HOLD: &[(&str, AfterHold)] = &[("resend", AfterHold::Resend), ("leave", AfterHold::Leave)];
 
 fn reconnect(carrier: &Table<'_>) -> Backoff {
     let (min_ms, max_ms) = (1_000, 60_000);

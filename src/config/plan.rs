@@ -181,6 +181,7 @@ fn carrier_change(old: &Carrier, new: &Carrier) -> Option<CarrierChange> {
     // them restarts the binds: right, if not always needed.
     let adopted = Carrier {
         rate: new.rate,
+        bind_rate: new.bind_rate,
         retry: new.retry,
         in_doubt: new.in_doubt,
         default_alphabet: new.default_alphabet,
@@ -190,7 +191,8 @@ fn carrier_change(old: &Carrier, new: &Carrier) -> Option<CarrierChange> {
     };
     let carrier = new.name.clone();
     if adopted == *new {
-        let settings = differing!(old, new, rate, retry, in_doubt, default_alphabet, receipt_ids, short_code);
+        let settings =
+            differing!(old, new, rate, bind_rate, retry, in_doubt, default_alphabet, receipt_ids, short_code);
         return Some(CarrierChange::Adopts { carrier, settings });
     }
     let mut because = differing!(

@@ -79,7 +79,7 @@ impl Flow {
                 Verdict::Never { rule } => never.push(OutcomeRow {
                     cause: Some(format!("hours: {rule}")),
                     at_ms: now_ms,
-                    ..super::settle::outcome(message.id, chunk.attempt, 0, OutcomeKind::Suppressed)
+                    ..super::lane::outcome(message.id, chunk.attempt, 0, OutcomeKind::Suppressed)
                 }),
             }
         }

@@ -1,12 +1,18 @@
 //! After a crash: what was certainly not written goes back into the queue, what may have been is in doubt and listed.
 
-use crate::config::InDoubtPolicy;
+use std::time::Duration;
+
 use crate::flow::Flow;
-use crate::flow::outbound::{lease_ms, part_count};
-use crate::flow::settle::outcome;
-use crate::message::{MessageId, OutcomeKind};
-use crate::rules::delivery::may_go_twice;
-use crate::store::{ChunkId, Interrupted, NewChunk, OutcomeRow, Record, StoreError};
+use crate::flow::lane::{in_doubt_row, part_count, retry_row};
+use crate::flow::outbound::lease_ms;
+use crate::message::{IdSource, MessageId};
+use crate::rules::machines::doubt::{AfterHold, Doubts, InDoubtPolicy, Resolution};
+use crate::rules::machines::faults::{Fault, Planted};
+use crate::store::{ChunkId, Interrupted, NewChunk, Record, StoreError};
+
+/// What becomes of a message in doubt whose carrier is not in the configuration any more: nobody can send it again.
+const NO_CARRIER: Doubts =
+    Doubts { policy: InDoubtPolicy::Never, hold: Duration::ZERO, after: AfterHold::Leave };
 
 /// What a start found left over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -22,25 +28,24 @@ pub struct Recovered {
 }
 
 impl Flow {
-    /// Settles what earlier runs left behind, before anything is sent.
+    /// Settles what earlier runs left behind, and what nobody here holds.
     ///
     /// # Errors
     /// What the memory says.
     pub async fn recover(&self) -> Result<Recovered, StoreError> {
         let config = self.config();
         let mut recovered = Recovered::default();
+        // The memory tells some dozens at once; what is settled is not told again.
         loop {
-            // some dozens at once, however many there are
-            let found = self.store.interrupted(self.clock.now_ms(), lease_ms()).await?;
-            if found.is_empty() {
+            let interrupted = self.store.interrupted(self.clock.now_ms(), lease_ms()).await?;
+            if interrupted.is_empty() {
                 break;
             }
-            for interrupted in found {
-                let policy = config
-                    .carrier(&interrupted.chunk.lane)
-                    .map_or(InDoubtPolicy::Hold, |carrier| carrier.in_doubt);
-                let Settlement { record, counts } = self.settlement(interrupted, policy);
-                self.record(record).await?;
+            for one in interrupted {
+                let doubts = config.carrier(&one.chunk.lane).map_or(NO_CARRIER, |carrier| carrier.doubts());
+                let settlement = settlement(one, doubts, self.clock.now_ms(), &self.ids, Planted::NONE);
+                self.record(settlement.record).await?;
+                let counts = settlement.counts;
                 recovered.chunks += counts.chunks;
                 recovered.unsent += counts.unsent;
                 recovered.in_doubt += counts.in_doubt;
@@ -50,61 +55,70 @@ impl Flow {
         self.metrics.in_doubt.add(recovered.in_doubt);
         Ok(recovered)
     }
-
-    /// One commit: the doubt written down, the rest queued, the old chunk closed.
-    fn settlement(&self, interrupted: Interrupted, policy: InDoubtPolicy) -> Settlement {
-        let now_ms = self.clock.now_ms();
-        let Interrupted { chunk, in_doubt, answered, unsent } = interrupted;
-        let mut outcomes = Vec::new();
-        let (mut doubtful, mut resent) = (0, Vec::new());
-        let unanswered = in_doubt.into_iter().map(|message| (message, Vec::new()));
-        for (message, known) in unanswered.chain(answered) {
-            let parts = part_count(&message);
-            let missing: Vec<i64> = (0_i64..).take(parts).filter(|part| !known.contains(part)).collect();
-            // Everything of it has an outcome: what follows from that was written with the last of them.
-            if missing.is_empty() {
-                continue;
-            }
-            let row = |part: i64, kind: OutcomeKind, cause: &str| OutcomeRow {
-                at_ms: now_ms,
-                carrier: Some(chunk.lane.clone()),
-                cause: Some(cause.to_owned()),
-                ..outcome(message.id, chunk.attempt, part, kind)
-            };
-            let cause = "the process ended while it was being sent";
-            outcomes.extend(missing.iter().map(|part| row(*part, OutcomeKind::InDoubt, cause)));
-            doubtful += 1;
-            if policy == InDoubtPolicy::Resend && may_go_twice(message.purpose) {
-                outcomes.push(row(0, OutcomeKind::Retry, "in doubt, sent again by policy"));
-                resent.push(message.id);
-            }
-        }
-        let unsent: Vec<MessageId> = unsent.into_iter().map(|message| message.id).collect();
-        let again = |members: &[MessageId]| {
-            (!members.is_empty()).then(|| NewChunk {
-                id: ChunkId(self.ids.next(now_ms).0),
-                lane: chunk.lane.clone(),
-                class: chunk.class,
-                campaign: chunk.campaign.clone(),
-                not_before_ms: now_ms,
-                attempt: chunk.attempt + 1,
-                members: members.to_vec(),
-                carries_on: Some(chunk.id),
-            })
-        };
-        let counts = Recovered {
-            chunks: 1,
-            unsent: unsent.len() as u64,
-            in_doubt: doubtful,
-            resent: resent.len() as u64,
-        };
-        let retry = [again(&resent), again(&unsent)].into_iter().flatten().collect();
-        Settlement { record: Record { outcomes, retry, done: vec![chunk.id] }, counts }
-    }
 }
 
-/// What settles one chunk, and what it amounts to.
-struct Settlement {
-    record: Record,
-    counts: Recovered,
+/// What settles one interrupted chunk, and what it amounts to.
+#[derive(Debug)]
+pub struct Settlement {
+    /// One commit: the doubt written down, the rest queued, the old chunk closed.
+    pub record: Record,
+    /// For those who count.
+    pub counts: Recovered,
+}
+
+/// Settles one interrupted chunk. `planted`: steps left out, none but in a simulation.
+pub fn settlement(
+    interrupted: Interrupted,
+    doubts: Doubts,
+    now_ms: i64,
+    ids: &IdSource,
+    planted: Planted,
+) -> Settlement {
+    let Interrupted { chunk, in_doubt, answered, unsent } = interrupted;
+    let mut outcomes = Vec::new();
+    let (mut doubtful, mut resent) = (0, Vec::new());
+    let mut wait = Duration::ZERO;
+    let unanswered = in_doubt.into_iter().map(|message| (message, Vec::new()));
+    for (message, known) in unanswered.chain(answered) {
+        let parts = part_count(&message);
+        let mut missing: Vec<i64> = (0_i64..).take(parts).filter(|part| !known.contains(part)).collect();
+        // Everything of it has an outcome: what follows from that was written with the last of them.
+        if missing.is_empty() {
+            continue;
+        }
+        if planted.has(Fault::ResendUnlisted) {
+            missing.clear();
+        }
+        let doubt = |part: &i64| in_doubt_row(&chunk.lane, message.id, chunk.attempt, *part, now_ms);
+        outcomes.extend(missing.iter().map(doubt));
+        doubtful += 1;
+        match doubts.resolve(message.purpose) {
+            Resolution::Again(hold) => {
+                outcomes.push(retry_row(message.id, chunk.attempt, hold, now_ms));
+                wait = hold;
+                resent.push(message.id);
+            }
+            Resolution::Leave if planted.has(Fault::ResendUnderNever) => resent.push(message.id),
+            Resolution::Leave => {}
+        }
+    }
+    let unsent: Vec<MessageId> = unsent.into_iter().map(|message| message.id).collect();
+    let again = |members: &[MessageId], attempt: i64, wait: Duration| {
+        (!members.is_empty()).then(|| NewChunk {
+            id: ChunkId(ids.next(now_ms).0),
+            lane: chunk.lane.clone(),
+            class: chunk.class,
+            campaign: chunk.campaign.clone(),
+            not_before_ms: now_ms + i64::try_from(wait.as_millis()).unwrap_or_default(),
+            attempt,
+            members: members.to_vec(),
+            carries_on: Some(chunk.id),
+        })
+    };
+    let counts =
+        Recovered { chunks: 1, unsent: unsent.len() as u64, in_doubt: doubtful, resent: resent.len() as u64 };
+    let unsent = if planted.has(Fault::ForgetUnsent) { Vec::new() } else { unsent };
+    let retry = [again(&resent, chunk.attempt + 1, wait), again(&unsent, chunk.attempt, Duration::ZERO)];
+    let retry = retry.into_iter().flatten().collect();
+    Settlement { record: Record { outcomes, retry, done: vec![chunk.id] }, counts }
 }

@@ -40,7 +40,7 @@ pub struct Census {
     pub replies_acknowledged: u64,
     /// Opt-outs among them.
     pub stops: u64,
-    /// Messages that came within 10 s after a STOP was acknowledged, the first one each, or answer a call for help after it.
+    /// Messages that came within five minutes after a STOP was acknowledged, the first one each, or answer a call for help after it.
     pub confirmations_after_stop: u64,
     /// Messages whose first part was read after the STOP of that number to that code was acknowledged.
     pub sends_after_stop: u64,

@@ -1,13 +1,12 @@
 //! A bind to a carrier: connects, binds, stays bound, sends at the carrier's pace, comes back by itself.
 
-use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use protocol::pdu::{Bind, Body, CommandId, MessageResp, Pdu};
-use protocol::session::{BindMode, CloseReason, Event, Refusal, Session, Settings};
+use protocol::pdu::{Bind, Body, CommandId, MessageResp};
+use protocol::session::{BindMode, CloseReason, Event, Session, Settings};
 use protocol::status::Status;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -17,10 +16,11 @@ use tracing::{debug, info, warn};
 
 use crate::backoff::{Backoff, scatter};
 use crate::metrics::Metrics;
-use crate::rules::machines::gate::Verdict;
+use crate::rules::machines::faults::Planted;
 use crate::smpp::driver::Driver;
+use crate::smpp::outbox::{InFlight, Link, Outbox, Socket};
 use crate::smpp::pace::Pace;
-use crate::smpp::submission::{Answer, Arrival, PartFate, PartTag, Settled, Submission};
+use crate::smpp::submission::{Answer, Arrival, Settled, Submission};
 
 /// A carrier that does not even take the connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -127,6 +127,13 @@ impl BindHandle {
         })
     }
 
+    /// What became of so many of its parts is on disk: there is room for as many again. Sooner, a memory that is slow or
+    /// away would leave more in doubt at a crash than the binds hold.
+    pub fn settled(&self, parts: usize) {
+        self.held.fetch_sub(parts, Ordering::AcqRel);
+        self.changed.send_modify(|turn| *turn += 1);
+    }
+
     /// Answers what arrived. An answer for a connection that is gone is dropped: the carrier will send again.
     pub fn answer(&self, answer: Answer) {
         let _ = self.answer.send(answer);
@@ -147,14 +154,10 @@ pub struct BindTask {
     metrics: Arc<Metrics>,
     submissions: mpsc::UnboundedReceiver<Vec<Submission>>,
     answers: mpsc::UnboundedReceiver<Answer>,
-    queue: VecDeque<Submission>,
-    settled: Vec<Settled>,
+    outbox: Outbox,
     arrived: Vec<Arrival>,
     connection: u64,
 }
-
-/// What the session keeps with each request: enough to settle it, and to send it first again when throttled.
-struct Sent(Submission);
 
 /// A bind and the task that lives it. `changed` turns whenever its room or state may have: one for all binds of a lane.
 pub fn bind(
@@ -179,6 +182,7 @@ pub fn bind(
         changed,
     });
     let task = BindTask {
+        outbox: Outbox::new(Arc::clone(&settings.name), Planted::NONE),
         settings,
         handle: Arc::clone(&handle),
         pace,
@@ -186,8 +190,6 @@ pub fn bind(
         metrics,
         submissions,
         answers,
-        queue: VecDeque::new(),
-        settled: Vec::new(),
         arrived: Vec::new(),
         connection: 0,
     };
@@ -244,7 +246,7 @@ impl BindTask {
         }
     }
 
-    async fn drive(&mut self, mut driver: Driver<Sent>) -> String {
+    async fn drive(&mut self, mut driver: Driver<InFlight>) -> String {
         let mut ended = String::from("link lost");
         let mut drain_until: Option<Instant> = None;
         loop {
@@ -272,7 +274,7 @@ impl BindTask {
                         next = driver.session().poll_event();
                     }
                 }
-                Some(parts) = self.submissions.recv() => self.queue.extend(parts),
+                Some(parts) = self.submissions.recv() => self.outbox.push(parts),
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
                 () = drain.cancelled(), if drain_until.is_none() => {
                     drain_until = Some(Instant::now() + DRAIN_TIMEOUT);
@@ -291,40 +293,17 @@ impl BindTask {
     }
 
     /// Sends what window, pace and gate let through. Says when to come again, if it is the pace that holds.
-    fn pump(&mut self, driver: &mut Driver<Sent>) -> Option<Instant> {
+    fn pump(&mut self, driver: &mut Driver<InFlight>) -> Option<Instant> {
         if self.handle.state() != BindState::Up {
             return None;
         }
-        let now = Instant::now();
-        // What is not with the operating system yet is not followed by more: the last look must be the last.
-        while driver.is_flushed() && driver.session().window_room() > 0 {
-            let front = self.queue.front()?;
-            if front.pass.judge(front.number, &front.scopes) == Verdict::Shut {
-                let shut = self.queue.pop_front()?;
-                self.settle(shut, PartFate::Shut);
-                continue;
-            }
-            if let Err(again) = self.pace.take(now) {
-                return Some(again);
-            }
-            let next = self.queue.pop_front()?;
-            let body = Body::SubmitSm(next.sm.clone());
-            match driver.session().request(now, body, Sent(next)) {
-                Ok(_) => self.metrics.in_window.one(),
-                // The carrier's version can't say it, and never will: as good as its refusal.
-                Err((Refusal::NotInVersion(misfit), Sent(part))) => {
-                    self.settle(part, PartFate::Answered { status: misfit.status(), carrier_id: None });
-                }
-                Err((_, Sent(back))) => {
-                    self.queue.push_front(back);
-                    return None;
-                }
-            }
-        }
-        None
+        let socket = if driver.is_flushed() { Socket::Clear } else { Socket::Clogged };
+        let metrics = &self.metrics;
+        let count = |_, _| metrics.in_window.one();
+        self.outbox.pump(Instant::now(), driver.session(), socket, &self.pace, count)
     }
 
-    fn take(&mut self, driver: &mut Driver<Sent>, event: Event<Sent>) -> ControlFlow<String> {
+    fn take(&mut self, driver: &mut Driver<InFlight>, event: Event<InFlight>) -> ControlFlow<String> {
         match event {
             Event::Bound { .. } => {
                 info!(bind = %self.settings.name, "bound");
@@ -336,22 +315,23 @@ impl BindTask {
                 let name = status.name().unwrap_or("unknown status");
                 return ControlFlow::Break(format!("bind refused: {name} ({:#010x})", status.0));
             }
-            Event::Answered { tag: Sent(submission), response, .. } => {
+            Event::Answered { tag, response, .. } => {
                 self.metrics.in_window.less(1);
-                self.answered(submission, response);
+                let link = if self.handle.state() == BindState::Up { Link::Up } else { Link::Down };
+                self.outbox.answered(Instant::now(), tag, &response, link, &self.pace);
+                self.metrics.throttled.add(self.outbox.take_throttled());
             }
-            Event::Expired { tag: Sent(submission), .. } => {
+            Event::Expired { tag, sequence } => {
                 self.metrics.in_window.less(1);
-                self.settle(submission, PartFate::Unanswered);
+                self.outbox.expired(sequence, tag);
                 // A carrier that has stopped answering is not sent more: the bind stops first.
                 driver.session().unbind(Instant::now());
                 return ControlFlow::Break("no answer to submit_sm in time".to_owned());
             }
+            Event::LateAnswer { sequence, response } => self.outbox.answered_late(sequence, &response),
             Event::Lost { tags } => {
                 self.metrics.in_window.less(tags.len() as u64);
-                for Sent(submission) in tags {
-                    self.settle(submission, PartFate::Unanswered);
-                }
+                self.outbox.lost(tags);
             }
             Event::Requested { pdu, .. } => {
                 let arrival = Arrival {
@@ -370,26 +350,7 @@ impl BindTask {
         ControlFlow::Continue(())
     }
 
-    fn answered(&mut self, submission: Submission, response: Pdu) {
-        if response.status.class() == protocol::status::StatusClass::SlowDown {
-            self.metrics.throttled.one();
-            self.pace.throttled(Instant::now());
-            if self.handle.state() == BindState::Up {
-                self.queue.push_front(submission);
-                return;
-            }
-            return self.settle(submission, PartFate::NotWritten);
-        }
-        let carrier_id = match response.body {
-            Body::SubmitSmResp(MessageResp { message_id: Some(id), .. }) if !id.is_empty() => {
-                Some(id.to_text().into_owned())
-            }
-            _ => None,
-        };
-        self.settle(submission, PartFate::Answered { status: response.status, carrier_id });
-    }
-
-    fn answer(&mut self, driver: &mut Driver<Sent>, answer: Answer) {
+    fn answer(&mut self, driver: &mut Driver<InFlight>, answer: Answer) {
         if answer.connection != self.connection {
             return;
         }
@@ -406,20 +367,12 @@ impl BindTask {
         }
     }
 
-    fn settle(&mut self, submission: Submission, fate: PartFate) {
-        let tag: PartTag = submission.tag;
-        let unsent = (fate == PartFate::NotWritten).then(|| Box::new(submission));
-        self.settled.push(Settled { tag, bind: Arc::clone(&self.settings.name), fate, unsent });
-    }
-
     /// Everything not written goes back.
     fn give_back(&mut self) {
         while let Ok(parts) = self.submissions.try_recv() {
-            self.queue.extend(parts);
+            self.outbox.push(parts);
         }
-        while let Some(submission) = self.queue.pop_front() {
-            self.settle(submission, PartFate::NotWritten);
-        }
+        self.outbox.give_back();
         self.tell();
     }
 
@@ -427,11 +380,9 @@ impl BindTask {
         if !self.arrived.is_empty() {
             let _ = self.sinks.arrivals.send(std::mem::take(&mut self.arrived));
         }
-        if !self.settled.is_empty() {
-            let settled = std::mem::take(&mut self.settled);
-            self.handle.held.fetch_sub(settled.len(), Ordering::AcqRel);
+        let settled = self.outbox.take_settled();
+        if !settled.is_empty() {
             let _ = self.sinks.settled.send(settled);
-            self.handle.changed.send_modify(|turn| *turn += 1);
         }
     }
 
@@ -441,12 +392,6 @@ impl BindTask {
             self.metrics.binds_up.less(1);
         }
         self.handle.changed.send_modify(|turn| *turn += 1);
-    }
-}
-
-impl std::fmt::Debug for Sent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 

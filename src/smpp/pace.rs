@@ -1,104 +1,46 @@
-//! How fast a carrier account may be sent to: parts a second over all its binds, and rest when it says it is busy.
+//! The pacer of one carrier account, shared by its binds.
 
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use governor::clock::{Clock as _, MonotonicClock};
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
+use crate::rules::machines::pacer::Pacer;
 
-/// Share of a second's rate that may leave in one burst: enough to fill a window, too little to upset a carrier that
-/// counts by the second.
-const BURSTS_A_SECOND: u32 = 10;
-/// First rest after "throttled", doubled up to the longest while the carrier goes on saying it.
-const REST: Duration = Duration::from_millis(500);
-/// Longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// "Throttled" again within this time after a rest is the same trouble going on.
-const SAME_TROUBLE: Duration = Duration::from_secs(5);
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, MonotonicClock>;
-
-/// The pace of one carrier account, shared by its binds.
+/// The pace of one carrier account.
 #[derive(Debug)]
-pub struct Pace {
-    limiter: RwLock<Limiter>,
-    clock: MonotonicClock,
-    rest: Mutex<Rest>,
-}
-
-#[derive(Debug, Default)]
-struct Rest {
-    until: Option<Instant>,
-    length: Duration,
-}
+pub struct Pace(Mutex<Pacer>);
 
 impl Pace {
-    /// So many parts a second.
-    pub fn new(parts_per_second: NonZeroU32) -> Self {
-        Self {
-            limiter: RwLock::new(limiter(parts_per_second)),
-            clock: MonotonicClock,
-            rest: Mutex::default(),
-        }
+    /// So many parts a second over all binds, and over each where the carrier limits them too.
+    pub fn new(account_rate: NonZeroU32, bind_rate: Option<NonZeroU32>) -> Self {
+        Self(Mutex::new(Pacer::new(account_rate, bind_rate)))
     }
 
-    /// From now on so many parts a second.
-    pub fn change(&self, parts_per_second: NonZeroU32) {
-        *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = limiter(parts_per_second);
+    /// From now on so many. What went already counts.
+    pub fn change(&self, account_rate: NonZeroU32, bind_rate: Option<NonZeroU32>) {
+        self.pacer().change(account_rate, bind_rate);
     }
 
-    /// May one part go now? Else, when to ask again.
+    /// May one part go now on this bind? Else, when to ask again.
     ///
     /// # Errors
     /// The instant from which a part may go.
-    pub fn take(&self, now: Instant) -> Result<(), Instant> {
-        let resting =
-            self.rest.lock().unwrap_or_else(PoisonError::into_inner).until.filter(|until| *until > now);
-        if let Some(until) = resting {
-            return Err(until);
-        }
-        let limiter = self.limiter.read().unwrap_or_else(PoisonError::into_inner);
-        limiter.check().map_err(|not_yet| now + not_yet.wait_time_from(self.clock.now()))
+    pub fn take(&self, now: Instant, bind: &Arc<str>) -> Result<(), Instant> {
+        self.pacer().take(now, bind)
     }
 
-    /// The carrier said it is busy: rest, longer each time it says so again.
+    /// The carrier said it is busy.
     pub fn throttled(&self, now: Instant) {
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        match rest.until {
-            // A window full of "throttled" answers is one trouble, not ten.
-            Some(until) if until > now => return,
-            Some(until) if now < until + SAME_TROUBLE => rest.length = (rest.length * 2).min(LONGEST_REST),
-            _ => rest.length = REST,
-        }
-        rest.until = Some(now + rest.length);
+        self.pacer().throttled(now);
     }
-}
 
-fn limiter(parts_per_second: NonZeroU32) -> Limiter {
-    let burst = NonZeroU32::new(parts_per_second.get() / BURSTS_A_SECOND).unwrap_or(NonZeroU32::MIN);
-    RateLimiter::direct_with_clock(Quota::per_second(parts_per_second).allow_burst(burst), MonotonicClock)
-}
+    /// The carrier says how full it is.
+    pub fn congested(&self, now: Instant, percent: u8) {
+        self.pacer().congested(now, percent);
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_busy_carrier_is_left_alone_longer_each_time_it_says_so() {
-        let pace = Pace::new(NonZeroU32::new(1_000).unwrap());
-        let start = Instant::now();
-        assert!(pace.take(start).is_ok());
-        pace.throttled(start);
-        pace.throttled(start);
-        assert_eq!(pace.take(start), Err(start + REST));
-        let again = start + REST + Duration::from_millis(1);
-        assert!(pace.take(again).is_ok());
-        pace.throttled(again);
-        assert_eq!(pace.take(again), Err(again + REST * 2));
-        let calm = again + REST * 2 + SAME_TROUBLE;
-        pace.throttled(calm);
-        assert_eq!(pace.take(calm), Err(calm + REST));
+    fn pacer(&self) -> std::sync::MutexGuard<'_, Pacer> {
+        // The pacer's methods do not panic halfway: what a poisoned lock holds is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

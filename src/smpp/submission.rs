@@ -30,6 +30,8 @@ pub struct Submission {
     pub scopes: Arc<[Scope]>,
     /// The slice's pass.
     pub pass: Arc<Pass>,
+    /// Not to be written from this instant on: the message's time has run out.
+    pub not_after: Option<Instant>,
     /// The PDU's body.
     pub sm: Sm,
 }
@@ -46,8 +48,15 @@ pub enum PartFate {
     },
     /// Written, and no answer came in time or before the link broke: it may have left.
     Unanswered,
+    /// The answer came after it had been given up: the carrier took it. Comes beside [`PartFate::Unanswered`].
+    AnsweredLate {
+        /// message_id, Latin-1.
+        carrier_id: Option<String>,
+    },
     /// Certainly not written: a STOP came in between.
     Shut,
+    /// Certainly not written: its time ran out.
+    Expired,
     /// Certainly not written: the bind closed, or gives its queue back.
     NotWritten,
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::audience;
 use super::engine::Tx;
 use super::error::StoreError;
-use super::locator;
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
+use super::{locator, queue};
 use crate::message::{CampaignId, InvitationState, MessageId, Outbound};
 
 static MESSAGES: Sql = Sql::new(
@@ -24,11 +24,11 @@ static MESSAGES: Sql = Sql::new(
      where true on conflict do nothing",
 );
 static CHUNKS: Sql = Sql::new(
-    "insert into chunk (id, lane, class, campaign, not_before_ms, state, attempt, sent_upto, size, members) \
-     select id, lane, class, campaign, not_before_ms + case when exists ( \
+    "insert into chunk (id, lane, class, campaign, line, not_before_ms, state, attempt, sent_upto, size, members) \
+     select id, lane, class, campaign, line, not_before_ms + case when exists ( \
              select 1 from campaign held where held.id = r.campaign and held.state in ('paused', 'cancelled')) \
          then held_ms else 0 end, 'waiting', attempt, 0, size, members \
-     from {rows id bigint, lane text, class bigint, campaign text, not_before_ms bigint, attempt bigint, \
+     from {rows id bigint, lane text, class bigint, campaign text, line text, not_before_ms bigint, attempt bigint, \
          size bigint, members text, carries_on bigint, epoch bigint, held_ms bigint} \
      where carries_on is null or exists ( \
          select 1 from chunk before \
@@ -75,6 +75,7 @@ struct ChunkParam<'a> {
     lane: &'a str,
     class: i64,
     campaign: Option<&'a CampaignId>,
+    line: String,
     not_before_ms: i64,
     attempt: i64,
     size: usize,
@@ -118,6 +119,7 @@ pub(super) async fn chunks(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<(), 
             lane: &chunk.lane,
             class: chunk.class.rank(),
             campaign: chunk.campaign.as_ref(),
+            line: queue::line_key(chunk.class, chunk.campaign.as_ref()),
             not_before_ms: chunk.not_before_ms,
             attempt: chunk.attempt,
             size: chunk.members.len(),

@@ -5,43 +5,38 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::consent;
-use super::engine::Tx;
+use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::outcomes;
-use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, OutcomeRow, SliceMark};
+use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, LineDue, OutcomeRow, SliceMark};
 use super::sql::Sql;
 use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind};
 use crate::rules::consent::{NoConsent, blocked_by, consented};
+use crate::rules::machines::dispatcher::Line;
 
 /// So many interrupted chunks at once: some 5 MB; who asks again gets the rest.
 const INTERRUPTED_AT_ONCE: i64 = 64;
 
-// One index probe for each class, the most urgent first; coalesce looks no further than it must.
+// One index probe.
 static LEASE: Sql = Sql::new(
     "update chunk set state = 'leased', epoch = {int epoch}, lease_ms = {int lease_ms}, \
          lease_until_ms = {int now_ms} + {int lease_ms} \
-     where state = 'waiting' and id = coalesce( \
-         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 0 \
-             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
-         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 1 \
-             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
-         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 2 \
-             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}), \
-         (select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.class = 3 \
-             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked})) \
+     where state = 'waiting' and id = ( \
+         select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.line = {text line} \
+             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}) \
      returning {pack id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members}",
 );
-/// When the next chunk of a lane may be leased.
-pub(super) static NEXT_DUE: Sql = Sql::new(
-    "select {row due} from (select min(probe.due) as due from ( \
-         select (select min(c.not_before_ms) from chunk c \
-             where c.state = 'waiting' and c.lane = {text lane} and c.class = 0) as due \
-         union all select (select min(c.not_before_ms) from chunk c \
-             where c.state = 'waiting' and c.lane = {text lane} and c.class = 1) \
-         union all select (select min(c.not_before_ms) from chunk c \
-             where c.state = 'waiting' and c.lane = {text lane} and c.class = 2) \
-         union all select (select min(c.not_before_ms) from chunk c \
-             where c.state = 'waiting' and c.lane = {text lane} and c.class = 3)) probe) x",
+/// The lines that wait, two index probes for each: from one line to the next, whatever the number of chunks.
+static LINES: Sql = Sql::new(
+    "with recursive waiting(line) as ( \
+         select min(c.line) from chunk c where c.state = 'waiting' and c.lane = {text lane} \
+         union all \
+         select (select min(c.line) from chunk c \
+             where c.state = 'waiting' and c.lane = {text lane} and c.line > waiting.line) \
+         from waiting where waiting.line is not null) \
+     select {list line, due} from (select waiting.line as line, (select min(c.not_before_ms) from chunk c \
+         where c.state = 'waiting' and c.lane = {text lane} and c.line = waiting.line) as due \
+         from waiting where waiting.line is not null) x",
 );
 /// What is not through yet.
 pub(super) static DEPTH: Sql = Sql::new(
@@ -109,15 +104,47 @@ pub(super) fn class(rank: i64) -> Result<Class, StoreError> {
     Class::ALL.into_iter().find(|class| class.rank() == rank).ok_or_else(unknown)
 }
 
-/// Leases the most urgent chunk of a lane that is due.
+/// A line as the database names it: its class's rank, then its campaign. Its order is that of urgency.
+pub(super) fn line_key(class: Class, campaign: Option<&CampaignId>) -> String {
+    match campaign {
+        Some(campaign) => format!("{}/{campaign}", class.rank()),
+        None => class.rank().to_string(),
+    }
+}
+
+/// The lines of a lane that wait.
+pub(super) async fn lines(readers: &Readers, lane: &str) -> Result<Vec<LineDue>, StoreError> {
+    #[derive(Deserialize)]
+    struct Columns {
+        line: String,
+        due: i64,
+    }
+    let rows: Vec<Columns> = readers.list(&LINES, &serde_json::json!({ "lane": lane })).await?;
+    let damaged = |line: &str| StoreError::Corrupt(format!("there is no line `{line}`"));
+    rows.into_iter()
+        .map(|row| {
+            let (rank, campaign) = match row.line.split_once('/') {
+                Some((rank, campaign)) => (rank, Some(CampaignId(campaign.to_owned()))),
+                None => (row.line.as_str(), None),
+            };
+            let class = class(rank.parse().map_err(|_| damaged(&row.line))?)?;
+            Ok(LineDue { line: Line { class, campaign }, due_ms: row.due })
+        })
+        .collect()
+}
+
+/// Leases the chunk of a line that has been due longest.
 pub(super) async fn lease(
     tx: &mut Tx<'_>,
     lane: &str,
+    line: &Line,
     now_ms: i64,
     lease_ms: i64,
 ) -> Result<Option<LeasedChunk>, StoreError> {
-    let argument =
-        serde_json::json!({ "lane": lane, "now_ms": now_ms, "lease_ms": lease_ms, "epoch": tx.epoch });
+    let line = line_key(line.class, line.campaign.as_ref());
+    let argument = serde_json::json!({
+        "lane": lane, "line": line, "now_ms": now_ms, "lease_ms": lease_ms, "epoch": tx.epoch,
+    });
     match tx.rows(&LEASE, &argument).await?.pop() {
         Some(columns) => with_members(tx, columns).await.map(Some),
         None => Ok(None),

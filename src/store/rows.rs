@@ -8,6 +8,7 @@ use super::accounts::RequestKey;
 use crate::message::{
     CampaignId, Class, InvitationState, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender,
 };
+use crate::rules::machines::dispatcher::Line;
 
 /// A chunk's id, from the same source as message ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +52,15 @@ pub struct NewChunk {
     /// The leased chunk this one carries on. Such a chunk is put down only while that lease is still ours, so that
     /// an owner that was replaced cannot queue what its successor queues too.
     pub carries_on: Option<ChunkId>,
+}
+
+/// A line of a lane's queue that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineDue {
+    /// The line.
+    pub line: Line,
+    /// When its first chunk may be leased, milliseconds since the epoch.
+    pub due_ms: i64,
 }
 
 /// A chunk in the hands of this process.

@@ -23,6 +23,7 @@ use super::rows::{
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
+use crate::rules::machines::dispatcher::Line;
 use crate::store::{accept, accounts, consent, desk, erase, events, inbound, outcomes, pulse, queue};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
@@ -66,7 +67,7 @@ pub(super) enum Write {
     SweepAccounts { now_ms: i64 },
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(SliceMark),
-    Lease { lane: String, now_ms: i64, lease_ms: i64 },
+    Lease { lane: String, line: Line, now_ms: i64, lease_ms: i64 },
     Conversation(ConversationUpdate),
     Tag(TagChange),
     Pulse(PulseRow),
@@ -555,8 +556,8 @@ async fn apply(
         }
     }
     for (index, write) in indexed() {
-        if let Write::Lease { lane, now_ms, lease_ms } = write {
-            answers[index] = Ok(Answer::Leased(queue::lease(tx, lane, *now_ms, *lease_ms).await?));
+        if let Write::Lease { lane, line, now_ms, lease_ms } = write {
+            answers[index] = Ok(Answer::Leased(queue::lease(tx, lane, line, *now_ms, *lease_ms).await?));
         }
     }
     events::write(tx).await?;

@@ -45,7 +45,7 @@ async fn stopped(store: &Store, of: i64, purpose: Purpose, consent_since_ms: Opt
         .await
         .unwrap();
     let leased = loop {
-        let leased = store.lease_chunk(LANE, NOW + 1_000, LEASE).await.unwrap().unwrap();
+        let leased = store.lease_chunk(LANE, &line(), NOW + 1_000, LEASE).await.unwrap().unwrap();
         if leased.id == chunk_id {
             break leased;
         }

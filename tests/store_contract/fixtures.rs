@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
+use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
     Acceptance, Access, Channel, ChunkId, ConsentChange, ConsentKind, Evidence, InboundCommit, InboundRow,
     Invitation, InvitationChange, InvitationStanding, InvitationState, Location, NewChunk, OpenError,
@@ -183,6 +184,11 @@ pub fn chunk(id: i64, members: impl IntoIterator<Item = i64>) -> NewChunk {
         members: members.into_iter().map(MessageId).collect(),
         carries_on: None,
     }
+}
+
+/// The line of those chunks.
+pub fn line() -> Line {
+    Line { class: Purpose::Survey.class(), campaign: Some(campaign()) }
 }
 
 /// Messages 1..=n in chunk 100.

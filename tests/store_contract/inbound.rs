@@ -70,7 +70,8 @@ async fn one_commit_holds_a_message_and_everything_it_brings_about(place: Place)
     );
     let results = store.results(&campaign()).await.unwrap();
     assert_eq!((results.opted_out, results.invitations.get("open")), (1, Some(&1)));
-    let next = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    let lines = store.lines(LANE).await.unwrap();
+    let next = store.lease_chunk(LANE, &lines[0].line, NOW, LEASE).await.unwrap().unwrap();
     assert_eq!(ids(&next.members), [1_001], "the confirmation goes before the survey");
     let replies = store.replies(&ReplyFilter::default()).await.unwrap();
     assert_eq!((replies.len(), replies[0].text.as_str()), (1, "STOP"));

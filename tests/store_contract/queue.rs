@@ -1,8 +1,9 @@
 //! Leases, slices, and what a dead owner leaves behind.
 
-use backchat::message::{MessageId, Outbound, OutcomeKind, Purpose, Relay, Scope};
+use backchat::message::{CampaignId, MessageId, Outbound, OutcomeKind, Purpose, Relay, Scope};
+use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
-    Acceptance, Check, ChunkId, ConsentKind, NewChunk, OpenError, Record, SliceMark, StoreError,
+    Acceptance, Check, ChunkId, ConsentKind, LineDue, NewChunk, OpenError, Record, SliceMark, StoreError,
 };
 
 use crate::fixtures::*;
@@ -10,7 +11,7 @@ use crate::fixtures::*;
 crate::contract! {
     accepting_the_same_again_changes_nothing,
     a_leased_chunk_holds_its_messages_as_accepted_and_in_order,
-    the_most_urgent_chunk_that_is_due_goes_first,
+    the_lines_that_wait_are_told_in_order_of_urgency_each_with_when_it_is_due,
     two_stores_over_one_database_never_lease_the_same_chunk,
     a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt,
     an_interrupted_chunk_is_told_again_until_it_is_settled,
@@ -46,10 +47,14 @@ fn done(chunk: i64) -> Record {
 async fn accepting_the_same_again_changes_nothing(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(3)).await.unwrap();
-    let chunk = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    let chunk = store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.record(done(chunk.id.0)).await.unwrap();
     store.accept(acceptance(3)).await.unwrap();
-    assert_eq!(store.lease_chunk(LANE, NOW, LEASE).await, Ok(None), "the chunk is through and stays so");
+    assert_eq!(
+        store.lease_chunk(LANE, &line(), NOW, LEASE).await,
+        Ok(None),
+        "the chunk is through and stays so"
+    );
     assert_eq!(store.results(&campaign()).await.unwrap().accepted, 3);
 }
 
@@ -71,7 +76,7 @@ async fn a_leased_chunk_holds_its_messages_as_accepted_and_in_order(place: Place
     };
     all.messages[0].body = "a nul \0 and a written \\u0000".to_owned();
     store.accept(all.clone()).await.unwrap();
-    let leased = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    let leased = store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     assert_eq!(ids(&leased.members), (1..=300).rev().collect::<Vec<_>>());
     assert_eq!(leased.members[0], all.messages[299]);
     assert_eq!(leased.members[299].body, "a nul \u{fffd} and a written \\u0000");
@@ -79,29 +84,46 @@ async fn a_leased_chunk_holds_its_messages_as_accepted_and_in_order(place: Place
     assert_eq!(leased.lease_until_ms, NOW + LEASE);
 }
 
-async fn the_most_urgent_chunk_that_is_due_goes_first(place: Place) {
+async fn the_lines_that_wait_are_told_in_order_of_urgency_each_with_when_it_is_due(place: Place) {
     let store = place.open().await;
-    let of = |id: i64, purpose: Purpose, not_before_ms: i64| NewChunk {
+    assert_eq!(store.lines(LANE).await, Ok(vec![]));
+    let of = |id: i64, purpose: Purpose, campaign: Option<&str>, not_before_ms: i64| NewChunk {
         class: purpose.class(),
+        campaign: campaign.map(|name| CampaignId(name.to_owned())),
         not_before_ms,
         ..chunk(id, [id])
     };
     let chunks = vec![
-        of(1, Purpose::Promotional, NOW - 9_000),
-        of(2, Purpose::Survey, NOW - 1_000),
-        of(3, Purpose::Survey, NOW - 2_000),
-        of(4, Purpose::OneTimeCode, NOW + 1_000),
-        of(5, Purpose::Reply, NOW),
-        NewChunk { lane: "south".to_owned(), ..of(6, Purpose::OneTimeCode, NOW) },
+        of(1, Purpose::Promotional, Some("b"), NOW - 9_000),
+        of(2, Purpose::Survey, Some("a"), NOW - 1_000),
+        of(3, Purpose::Survey, Some("a"), NOW - 2_000),
+        of(4, Purpose::OneTimeCode, None, NOW + 1_000),
+        of(5, Purpose::Promotional, Some("a/b"), NOW),
+        NewChunk { lane: "south".to_owned(), ..of(6, Purpose::OneTimeCode, None, NOW) },
     ];
     let messages = (1..=6).map(message).collect();
     store.accept(Acceptance { messages, chunks, ..Acceptance::default() }).await.unwrap();
-    let mut order = Vec::new();
-    while let Some(chunk) = store.lease_chunk(LANE, NOW, LEASE).await.unwrap() {
-        order.push(chunk.id.0);
-    }
-    assert_eq!(order, [5, 3, 2, 1]);
-    assert_eq!(store.lease_chunk(LANE, NOW + 1_000, LEASE).await.unwrap().unwrap().id, ChunkId(4));
+    let due = |purpose: Purpose, campaign: Option<&str>, due_ms: i64| LineDue {
+        line: Line { class: purpose.class(), campaign: campaign.map(|name| CampaignId(name.to_owned())) },
+        due_ms,
+    };
+    let lines = store.lines(LANE).await.unwrap();
+    let wanted = [
+        due(Purpose::OneTimeCode, None, NOW + 1_000),
+        due(Purpose::Survey, Some("a"), NOW - 2_000),
+        due(Purpose::Promotional, Some("a/b"), NOW),
+        due(Purpose::Promotional, Some("b"), NOW - 9_000),
+    ];
+    assert_eq!(lines, wanted);
+    let survey = &lines[1].line;
+    let first = store.lease_chunk(LANE, survey, NOW, LEASE).await.unwrap().unwrap();
+    let second = store.lease_chunk(LANE, survey, NOW, LEASE).await.unwrap().unwrap();
+    assert_eq!((first.id, second.id), (ChunkId(3), ChunkId(2)), "what has been due longest goes first");
+    assert_eq!(store.lease_chunk(LANE, survey, NOW, LEASE).await, Ok(None));
+    assert_eq!(store.lease_chunk(LANE, &wanted[0].line, NOW, LEASE).await, Ok(None), "not due yet");
+    let code = store.lease_chunk(LANE, &wanted[0].line, NOW + 1_000, LEASE).await.unwrap().unwrap();
+    assert_eq!(code.id, ChunkId(4));
+    assert_eq!(store.lines(LANE).await.unwrap(), wanted[2..]);
 }
 
 async fn two_stores_over_one_database_never_lease_the_same_chunk(place: Place) {
@@ -121,7 +143,7 @@ async fn two_stores_over_one_database_never_lease_the_same_chunk(place: Place) {
     first.accept(Acceptance { messages, chunks, ..Acceptance::default() }).await.unwrap();
     let take_all = |store: backchat::store::Store| async move {
         let mut taken = Vec::new();
-        while let Some(chunk) = store.lease_chunk(LANE, NOW, LEASE).await.unwrap() {
+        while let Some(chunk) = store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap() {
             taken.push(chunk.id.0);
         }
         taken
@@ -137,7 +159,7 @@ async fn two_stores_over_one_database_never_lease_the_same_chunk(place: Place) {
 async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(10)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.mark_slice(mark(100, 3, 1..=3)).await.unwrap();
     store.mark_slice(mark(100, 6, 4..=6)).await.unwrap();
     let mut second_part = sent(5, "id-5");
@@ -150,7 +172,7 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
 
     let store = place.open().await;
     assert_eq!(
-        store.lease_chunk(LANE, NOW, LEASE).await,
+        store.lease_chunk(LANE, &line(), NOW, LEASE).await,
         Ok(None),
         "what was begun is not simply begun again"
     );
@@ -168,7 +190,7 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
 async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(4)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
     store.close(NOW).await;
 
@@ -188,9 +210,9 @@ async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {
     store.record(settled.clone()).await.unwrap();
     store.record(settled).await.unwrap();
     assert_eq!(store.interrupted(NOW, LEASE).await.unwrap(), []);
-    let leased = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    let leased = store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     assert_eq!((leased.id, leased.attempt, ids(&leased.members)), (ChunkId(101), 1, vec![1, 2]));
-    let leased = store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    let leased = store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     assert_eq!((leased.id, leased.attempt, ids(&leased.members)), (ChunkId(102), 0, vec![3, 4]));
     let listed = store.in_doubt().await.unwrap();
     assert_eq!(
@@ -202,7 +224,7 @@ async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {
 async fn a_chunk_in_somebodys_hands_is_not_interrupted(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(2)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     assert_eq!(store.interrupted(NOW + 10 * LEASE, LEASE).await.unwrap(), []);
     store.record(done(100)).await.unwrap();
     assert_eq!(store.interrupted(NOW + 10 * LEASE, LEASE).await.unwrap(), []);
@@ -212,7 +234,8 @@ async fn a_lease_whose_asker_has_gone_turns_up_as_interrupted(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(2)).await.unwrap();
     {
-        let mut lease = Box::pin(store.lease_chunk(LANE, NOW, LEASE));
+        let line = line();
+        let mut lease = Box::pin(store.lease_chunk(LANE, &line, NOW, LEASE));
         // polled once, so that the command is on its way, and then dropped
         let waker = std::task::Waker::noop();
         let polled = lease.as_mut().poll(&mut std::task::Context::from_waker(waker));
@@ -230,7 +253,7 @@ async fn a_lease_whose_asker_has_gone_turns_up_as_interrupted(place: Place) {
 async fn an_opt_out_committed_before_the_slice_suppresses_and_is_recorded_once(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(4)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.consent(vec![consent(1, 2, ConsentKind::OptOut)]).await.unwrap();
     assert_eq!(store.mark_slice(mark(100, 4, 1..=4)).await, Ok(vec![MessageId(2)]));
     assert_eq!(
@@ -249,7 +272,7 @@ async fn an_opt_out_committed_before_the_slice_suppresses_and_is_recorded_once(p
 async fn an_opt_out_of_another_scope_or_number_suppresses_nothing(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(2)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     let mut other_scope = consent(1, 1, ConsentKind::OptOut);
     other_scope.scope = "sender:99009".to_owned();
     store.consent(vec![other_scope, consent(2, 77, ConsentKind::OptOut)]).await.unwrap();
@@ -264,7 +287,7 @@ async fn a_slice_of_a_chunk_that_was_taken_over_is_refused(place: Place) {
         return;
     }
     store.accept(acceptance(2)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     let lapsed = place.open_at(NOW, 9).await.unwrap();
     assert_eq!(lapsed.interrupted(NOW + LEASE, LEASE).await.unwrap().len(), 0, "the lease still runs");
     store.mark_slice(SliceMark { at_ms: NOW + LEASE, ..mark(100, 1, [1]) }).await.unwrap();
@@ -280,7 +303,7 @@ async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
     }
     let old = place.open().await;
     old.accept(acceptance(2)).await.unwrap();
-    old.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    old.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     old.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
     let new = place.open().await;
     let found = new.interrupted(NOW, LEASE).await.unwrap();
@@ -292,7 +315,7 @@ async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
         done: vec![ChunkId(100)],
     };
     old.record(late).await.unwrap();
-    assert_eq!(new.lease_chunk(LANE, NOW, LEASE).await, Ok(None));
+    assert_eq!(new.lease_chunk(LANE, &line(), NOW, LEASE).await, Ok(None));
     let found = new.interrupted(NOW, LEASE).await.unwrap();
     assert_eq!(ids(&found[0].in_doubt), [] as [i64; 0], "its answers are facts, and kept");
 }
@@ -300,7 +323,7 @@ async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
 async fn what_is_to_be_tried_again_waits_its_time_in_a_new_chunk(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(2)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
     let again = NewChunk {
         attempt: 1,
@@ -314,16 +337,16 @@ async fn what_is_to_be_tried_again_waits_its_time_in_a_new_chunk(place: Place) {
         done: vec![ChunkId(100)],
     };
     store.record(record).await.unwrap();
-    assert_eq!(store.lease_chunk(LANE, NOW + 29_999, LEASE).await, Ok(None));
+    assert_eq!(store.lease_chunk(LANE, &line(), NOW + 29_999, LEASE).await, Ok(None));
     assert_eq!(store.next_due(LANE).await, Ok(Some(NOW + 30_000)));
-    let leased = store.lease_chunk(LANE, NOW + 30_000, LEASE).await.unwrap().unwrap();
+    let leased = store.lease_chunk(LANE, &line(), NOW + 30_000, LEASE).await.unwrap().unwrap();
     assert_eq!((leased.attempt, ids(&leased.members)), (1, vec![2]));
 }
 
 async fn the_watermark_never_moves_back(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(4)).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.mark_slice(mark(100, 3, [])).await.unwrap();
     store.mark_slice(mark(100, 1, [])).await.unwrap();
     let beyond = store.mark_slice(mark(100, 5, [])).await;
@@ -339,7 +362,7 @@ async fn the_queue_tells_its_depth_and_when_the_next_is_due(place: Place) {
     assert_eq!(store.queue_depth(LANE).await, Ok(vec![]));
     store.accept(acceptance(5)).await.unwrap();
     assert_eq!(store.next_due(LANE).await, Ok(Some(NOW)));
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.mark_slice(mark(100, 2, [])).await.unwrap();
     let depth = store.queue_depth(LANE).await.unwrap();
     assert_eq!(depth.len(), 1);

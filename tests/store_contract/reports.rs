@@ -132,7 +132,7 @@ async fn the_life_of_a_message_is_told_in_order(place: Place) {
     let queued = store.why(MessageId(1)).await.unwrap().unwrap();
     assert_eq!(kinds(&queued), ["accepted", "asked", "queued", "hours"]);
     assert_eq!((queued.state.as_str(), &queued.message), ("queued", &message(1)));
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     let outcomes = vec![sent(1, "a1")];
     store.record(Record { outcomes, done: vec![ChunkId(100)], ..Record::default() }).await.unwrap();
     receive(&store, vec![receipt(1, "a1", "delivered")]).await;
@@ -196,7 +196,7 @@ async fn a_campaigns_results_add_up(place: Place) {
     let mut reply = message(50);
     (reply.source, reply.purpose) = (Source::Reply, Purpose::Reply);
     store.accept(Acceptance { messages: vec![reply], ..Acceptance::default() }).await.unwrap();
-    store.lease_chunk(LANE, NOW, LEASE).await.unwrap().unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.consent(vec![consent(1, 6, ConsentKind::OptOut)]).await.unwrap();
     let check = Check {
         message: MessageId(6),

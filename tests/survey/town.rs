@@ -14,7 +14,7 @@ use backchat::message::{CampaignId, MessageId, Msisdn, OutcomeKind, Sender};
 use backchat::metrics::Metrics;
 use backchat::rules::consent::{Stop, blocking_scopes};
 use backchat::store::{
-    Access, CampaignState, Check, OpenError, OutcomeRow, ReceiptRow, Record, SliceMark, Store,
+    Access, CampaignState, Check, LeasedChunk, OpenError, OutcomeRow, ReceiptRow, Record, SliceMark, Store,
 };
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
@@ -204,7 +204,7 @@ impl Town {
         let now_ms = self.clock.now_ms();
         let store = flow.store.clone();
         let mut shown = Vec::new();
-        while let Some(chunk) = store.lease_chunk(LANE, now_ms, LEASE_MS).await.unwrap() {
+        while let Some(chunk) = next_chunk(&store, now_ms).await {
             let checks = chunk.members.iter().map(|message| Check {
                 message: message.id,
                 attempt: 0,
@@ -233,6 +233,13 @@ impl Town {
         store.close(now_ms).await;
         shown
     }
+}
+
+/// The most urgent chunk that is due.
+async fn next_chunk(store: &Store, now_ms: i64) -> Option<LeasedChunk> {
+    let lines = store.lines(LANE).await.unwrap();
+    let due = lines.into_iter().filter(|line| line.due_ms <= now_ms).min_by_key(|due| due.line.clone())?;
+    store.lease_chunk(LANE, &due.line, now_ms, LEASE_MS).await.unwrap()
 }
 
 fn sent_outcome(message: MessageId, at_ms: i64) -> OutcomeRow {

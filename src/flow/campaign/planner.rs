@@ -14,7 +14,7 @@ use super::{CampaignError, Settings};
 use crate::config::Survey;
 use crate::flow::Flow;
 use crate::flow::accept::{CHUNK_MESSAGES, Draft};
-use crate::flow::outbound::part_count;
+use crate::flow::lane::part_count;
 use crate::flow::surveys::{CAMPAIGN, Taken, standing_at};
 use crate::message::Msisdn;
 use crate::rules::campaign::{Turn, chunk_messages, takes_ms, turn};

@@ -39,6 +39,7 @@ create table chunk (
     lane text not null,
     class bigint not null,
     campaign text,
+    line text not null,
     not_before_ms bigint not null,
     state text not null check (state in ('waiting', 'leased', 'done')),
     epoch bigint,
@@ -49,7 +50,7 @@ create table chunk (
     size bigint not null check (size > 0),
     members text not null
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-create index chunk_waiting on chunk (lane, class, not_before_ms, id) where state = 'waiting';
+create index chunk_waiting on chunk (lane, line, not_before_ms, id) where state = 'waiting';
 create index chunk_leased on chunk (epoch) where state = 'leased';
 
 -- Messages and inbound messages by number, sent messages by the carrier's id: keys that come in no order. New ones go into

@@ -39,6 +39,7 @@ create table chunk (
     lane text not null,
     class integer not null,
     campaign text,
+    line text not null,
     not_before_ms integer not null,
     state text not null check (state in ('waiting', 'leased', 'done')),
     epoch integer,
@@ -49,7 +50,7 @@ create table chunk (
     size integer not null check (size > 0),
     members text not null
 ) strict;
-create index chunk_waiting on chunk (lane, class, not_before_ms, id) where state = 'waiting';
+create index chunk_waiting on chunk (lane, line, not_before_ms, id) where state = 'waiting';
 create index chunk_leased on chunk (epoch) where state = 'leased';
 
 -- Messages and inbound messages by number, sent messages by the carrier's id: keys that come in no order. New ones go into

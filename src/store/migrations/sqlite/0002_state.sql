@@ -37,7 +37,7 @@ select m.id as message, m.campaign, m.source, m.accepted_ms,
         case when exists (select 1 from receipt c where c.message = m.id and c.state = 'delivered')
             and not exists (
                 select 1 from outcome o
-                where o.message = m.id and o.kind <> 'retry'
+                where o.message = m.id
                     and not exists (
                         select 1 from receipt c
                         where c.message = m.id and c.part = o.part and c.state = 'delivered'

@@ -1,0 +1,114 @@
+//! A message cut into PDUs, and slices cut from what is to be sent.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use protocol::address::Address;
+use protocol::octets::COctets;
+use protocol::pdu::Sm;
+use protocol::text::{Parts, Reference, Unsendable, split};
+use protocol::time::Time;
+
+use crate::flow::consent::Judgement;
+use crate::message::{Outbound, Purpose, Scope, Sender, SenderKind};
+
+/// A message cut into PDUs, with what blocks it.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub message: Outbound,
+    pub parts: Result<Vec<Sm>, Unsendable>,
+    pub scopes: Arc<[Scope]>,
+    pub consent_since_ms: Option<i64>,
+}
+
+impl Prepared {
+    pub fn part_count(&self) -> usize {
+        self.parts.as_ref().map_or(0, Vec::len)
+    }
+}
+
+/// The next messages whose parts fit; at least one, however long it is.
+pub(super) fn take_slice(prepared: &mut VecDeque<Prepared>, parts: usize) -> Vec<Prepared> {
+    let mut slice = Vec::new();
+    let mut taken = 0;
+    while let Some(next) = prepared.front() {
+        if !slice.is_empty() && taken + next.part_count() > parts {
+            break;
+        }
+        taken += next.part_count();
+        slice.extend(prepared.pop_front());
+    }
+    slice
+}
+
+/// How long the carrier may try: until the message's time or its people's hours end, whichever comes first.
+pub(super) fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i64>) -> COctets {
+    let Some(until_ms) = [expires_ms, closes_ms].into_iter().flatten().min() else {
+        return COctets::default();
+    };
+    let seconds = u32::try_from((until_ms - now_ms) / 1_000).unwrap_or_default();
+    Time::after_s(seconds.max(1)).to_string().as_str().into()
+}
+
+/// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is. `short_code`: TON and NPI of a short code
+/// as the sender.
+pub(super) fn prepare(message: Outbound, judgement: Judgement, short_code: (u8, u8)) -> Prepared {
+    let envelope = Sm {
+        source: source(&message.sender, short_code),
+        dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
+        registered_delivery: registered_delivery(message.purpose),
+        ..Sm::default()
+    };
+    let parts = match &message.relay {
+        Some(relay) => Ok(vec![Sm {
+            esm_class: relay.esm_class,
+            protocol_id: relay.protocol_id,
+            data_coding: relay.data_coding,
+            short_message: Bytes::copy_from_slice(&relay.octets),
+            ..envelope
+        }]),
+        None => parts_of(&message).map(|text| {
+            let pdu = |octets: &Bytes| Sm {
+                esm_class: if text.udhi { 0x40 } else { 0 },
+                data_coding: text.data_coding,
+                short_message: octets.clone(),
+                ..envelope.clone()
+            };
+            text.parts.iter().map(pdu).collect()
+        }),
+    };
+    let Judgement { scopes, consent_since_ms } = judgement;
+    Prepared { message, parts, scopes: scopes.into(), consent_since_ms }
+}
+
+/// How many PDUs a message takes; one where its text cannot be sent, since that is told of it as a whole.
+pub(in crate::flow) fn part_count(message: &Outbound) -> usize {
+    match message.relay {
+        Some(_) => 1,
+        None => parts_of(message).map_or(1, |text| text.parts.len()),
+    }
+}
+
+/// A message's text in parts. The reference comes from the message's id, so that a part sent again belongs to the same
+/// message on the handset.
+fn parts_of(message: &Outbound) -> Result<Parts, Unsendable> {
+    let octets = message.id.0.to_le_bytes();
+    split(&message.body, Reference::Eight(octets[0] ^ octets[2]))
+}
+
+/// A receipt is asked for every message: its final state is what the operator is promised (SMPP 3.4 section 5.2.17).
+fn registered_delivery(_: Purpose) -> u8 {
+    1
+}
+
+/// The sender as a carrier wants it: short codes as its profile says, names as TON 5.
+fn source(sender: &Sender, short_code: (u8, u8)) -> Address {
+    let digits = sender.0.trim_start_matches('+');
+    let (ton, npi) = match sender.kind() {
+        SenderKind::ShortCode => short_code,
+        SenderKind::LongCode => (1, 1),
+        SenderKind::Alphanumeric => (5, 0),
+    };
+    Address { ton, npi, addr: digits.into() }
+}
