@@ -48,7 +48,7 @@ pub struct ParamRetrieveResp {
 
 impl Fields for ParamRetrieveResp {
     fn read(&mut self, r: &mut Reader<'_>, status: Status) {
-        self.param_value = r.response_id(Field::ParamValue, limit::PARAM_VALUE, status);
+        self.param_value = r.response_cstring(Field::ParamValue, limit::PARAM_VALUE, status);
         r.end();
     }
 
@@ -231,7 +231,7 @@ impl QueryMsgDetailsResp {
 
 impl Fields for QueryMsgDetailsResp {
     fn read(&mut self, r: &mut Reader<'_>, status: Status) {
-        self.service_type = r.response_id(Field::ServiceType, limit::SERVICE_TYPE, status);
+        self.service_type = r.response_cstring(Field::ServiceType, limit::SERVICE_TYPE, status);
         if self.service_type.is_some() {
             self.read_details(r);
         }
@@ -367,6 +367,12 @@ mod tests {
             let bare = Body::bare_response(command, Status::OK).expect("a response");
             assert_eq!(Pdu::new(1, bare).check(), Ok(()));
         }
+        let no_tlv = read(CommandId::QUERY_MSG_DETAILS_RESP, Status::QUERYFAIL, b"\0\x2f\0\0\x01\x11\0\0");
+        assert_eq!(no_tlv.deviations(), [Deviation::PartialBody], "3.3 has no parameters to take it for");
+        let Some(Body::QueryMsgDetailsResp(read_so_far)) = no_tlv.pdu().map(|pdu| &pdu.body) else {
+            panic!("another command")
+        };
+        assert_eq!(read_so_far.dests, [], "no receiver is made up");
         let cut = read(CommandId::QUERY_LAST_MSGS_RESP, Status::QUERYFAIL, b"\x031A\0");
         assert_eq!(cut.deviations(), [Deviation::PartialBody]);
         assert!(matches!(

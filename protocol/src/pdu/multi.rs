@@ -51,7 +51,10 @@ impl Destination {
         let count = usize::from(r.u8(Field::NumberOfDests));
         let mut dests = Vec::with_capacity(count.min(r.left() / Destination::LEAST_OCTETS));
         while dests.len() < count && !r.has_failed() {
-            dests.push(Destination::read(r));
+            let dest = Destination::read(r);
+            if !r.has_failed() {
+                dests.push(dest);
+            }
         }
         dests
     }

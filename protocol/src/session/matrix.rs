@@ -211,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn what_smpp_3_3_alone_has_goes_as_query_sm_does() {
+        for command in [CommandId::PARAM_RETRIEVE, CommandId::QUERY_LAST_MSGS, CommandId::QUERY_MSG_DETAILS] {
+            for (sender, state) in [Role::Esme, Role::Smsc]
+                .into_iter()
+                .flat_map(|sender| all_states().into_iter().map(move |state| (sender, state)))
+            {
+                let as_query = permits(sender, state, CommandId::QUERY_SM);
+                assert_eq!(permits(sender, state, command), as_query, "{command:?} in {state}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_but_a_bind_and_link_keeping_goes_before_the_bind() {
         for mode in MODES {
             assert!(permits(Role::Esme, State::Open, mode.command()));

@@ -198,14 +198,19 @@ impl<'a> Reader<'a> {
 
     /// The first string of a response, which may be missing, alone or with TLVs behind it.
     pub fn response_id(&mut self, field: Field, limit: usize, status: Status) -> Option<COctets> {
+        if self.starts_with_tlvs(status) {
+            self.deviate(Deviation::BodyIsTlvsOnly);
+            return None;
+        }
+        self.response_cstring(field, limit, status)
+    }
+
+    /// The first string of a response without TLVs, which may be missing.
+    pub fn response_cstring(&mut self, field: Field, limit: usize, status: Status) -> Option<COctets> {
         if self.rest.is_empty() {
             if status.is_ok() {
                 self.deviate(Deviation::MissingBody);
             }
-            return None;
-        }
-        if self.starts_with_tlvs(status) {
-            self.deviate(Deviation::BodyIsTlvsOnly);
             return None;
         }
         Some(self.last_cstring(field, limit))
