@@ -142,6 +142,8 @@ enum Command {
     Bench(bench::Args),
     #[command(hide = true)]
     BenchCarrier(bench::CarrierArgs),
+    #[command(hide = true)]
+    BenchLoad(bench::LoadArgs),
 }
 
 /// Where the configuration is.
@@ -220,6 +222,7 @@ pub fn run() -> ExitCode {
             Command::Decode(args) => decode::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::BenchCarrier(args) => bench::run_carrier(args).await,
+            Command::BenchLoad(args) => bench::run_load(args).await,
         }
     });
     match done {

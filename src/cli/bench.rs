@@ -2,6 +2,7 @@
 //! they were taken on.
 
 mod carrier;
+mod load;
 mod machine;
 mod measures;
 mod modes;
@@ -21,6 +22,7 @@ use measures::Figures;
 use stand::StoreChoice;
 
 pub(crate) use carrier::{Args as CarrierArgs, run as run_carrier};
+pub(crate) use load::{Args as LoadArgs, run as run_load};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -56,6 +58,14 @@ pub(crate) enum Mode {
     Import,
     /// End to end: a campaign submitted, answered, its receipts recorded
     Campaign,
+    /// One HTTP request a message, 64 connections, until the last receipt is recorded
+    HttpSingle,
+    /// A thousand messages an HTTP request, until the last receipt is recorded
+    HttpBatch,
+    /// One HTTP request a message, 2,000 a second: how long accepting takes
+    HttpPaced,
+    /// An ESME with a window of 100, until the last receipt is back with it
+    Smpp,
     /// Answers from handsets: read, registered, replied to
     Replies,
     /// STOP until the gate is shut, and until it is answered
@@ -127,7 +137,7 @@ fn settings_in_words(args: &Args) -> String {
 
 fn head() -> String {
     format!(
-        "{:<10} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
+        "{:<11} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
         "what", "store", "a second", "p50", "p99", "first", "CPU s/1,000", "peak RSS"
     )
 }
@@ -137,7 +147,7 @@ fn line(row: &Row) -> String {
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), span);
     let mode = row.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     format!(
-        "{mode:<10} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
+        "{mode:<11} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
         row.store,
         thousands(figures.a_second),
         time(figures.p50_ms),

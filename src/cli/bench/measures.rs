@@ -21,8 +21,8 @@ pub(super) struct Figures {
     pub(super) cpu_seconds_a_thousand: f64,
     /// The gateway's memory at its highest, MB.
     pub(super) peak_rss_mb: u64,
-    /// CPU seconds of the Postgres server for a thousand messages, where there is one.
-    pub(super) database_cpu_seconds_a_thousand: Option<f64>,
+    /// Messages accepted a second, where they were handed in by others.
+    pub(super) accepted_a_second: Option<u64>,
 }
 
 impl Figures {

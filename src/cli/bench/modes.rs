@@ -4,12 +4,15 @@
 use std::time::Instant;
 
 use super::carrier::Order;
+use super::load::Way;
 use super::measures::Figures;
 use super::stand::{Answering, Stand, StoreChoice};
 use super::{Args, Mode};
 use crate::cli::Failure;
 use crate::clock::Clock;
 
+/// Messages at most where latency is measured: ten seconds of them.
+const PACED: u64 = 20_000;
 /// STOPs said one after the other, so many a second: latency without a queue.
 const STOPS_A_SECOND: u64 = 200;
 /// STOPs at most: five seconds of them.
@@ -21,6 +24,10 @@ pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figure
     match mode {
         Mode::Import => import(&stand, args.messages),
         Mode::Campaign => campaign(&mut stand, "bench", args.messages),
+        Mode::HttpSingle => handed_in(&mut stand, Way::Single, args.messages),
+        Mode::HttpBatch => handed_in(&mut stand, Way::Batch, args.messages),
+        Mode::HttpPaced => handed_in(&mut stand, Way::Paced, args.messages.min(PACED)),
+        Mode::Smpp => handed_in(&mut stand, Way::Smpp, args.messages),
         Mode::Replies => replies(&mut stand, args.messages),
         Mode::Stop => stop(&mut stand, args.messages.min(STOPS)),
         Mode::Restart => restart(&mut stand, args.messages),
@@ -35,8 +42,8 @@ fn import(stand: &Stand<'_>, messages: u64) -> Result<Figures, Failure> {
 
 /// A gateway that is bound, a campaign put beside it, until the last receipt is recorded.
 fn campaign(stand: &mut Stand<'_>, name: &str, messages: u64) -> Result<Figures, Failure> {
-    let gateway = stand.serve()?;
-    let before = stand.carrier().until(|told| told.census.bound > 0)?.census.receipts_acknowledged;
+    let (gateway, bound) = stand.serve()?;
+    let before = bound.census.receipts_acknowledged;
     let (began, idle) = (Instant::now(), gateway.used());
     let (_, mut used) = stand.import(name, messages)?;
     stand.carrier().until(|told| told.census.receipts_acknowledged >= before + messages)?;
@@ -48,10 +55,35 @@ fn campaign(stand: &mut Stand<'_>, name: &str, messages: u64) -> Result<Figures,
     Ok(Figures::of(messages, seconds).with_use(used))
 }
 
+/// Messages handed in by others, until the last receipt is recorded and, by SMPP, back with who sent them. The times are
+/// those of being accepted.
+fn handed_in(stand: &mut Stand<'_>, way: Way, messages: u64) -> Result<Figures, Failure> {
+    let (gateway, _) = stand.serve()?;
+    let (began, idle) = (Instant::now(), gateway.used());
+    let load = stand.load(way, messages)?;
+    stand.carrier().until(|told| told.census.receipts_acknowledged >= messages)?;
+    let loaded = load.finish()?;
+    let seconds = began.elapsed().as_secs_f64();
+    let used = gateway.used().since(idle);
+    drop(gateway);
+    let at = |hundredths: usize| {
+        let times = &loaded.answered_after_us;
+        let place = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a run")]
+        times.get(place).map(|us| *us as f64 / 1_000.0)
+    };
+    let accepted_a_second = Some(Figures::of(messages, loaded.seconds).a_second);
+    Ok(Figures {
+        p50_ms: at(50),
+        p99_ms: at(99),
+        accepted_a_second,
+        ..Figures::of(messages, seconds).with_use(used)
+    })
+}
+
 /// Every question is answered at once: question, receipt, answer, thanks, receipt.
 fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
-    let gateway = stand.serve()?;
-    stand.carrier().until(|told| told.census.bound > 0)?;
+    let (gateway, _) = stand.serve()?;
     let (began, idle) = (Instant::now(), gateway.used());
     stand.import("bench", messages)?;
     let told = stand.carrier().until(|told| {
@@ -65,8 +97,7 @@ fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
 
 /// STOP after STOP: the carrier's side of it, from the deliver_sm handed over to its answer.
 fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
-    let gateway = stand.serve()?;
-    stand.carrier().until(|told| told.census.bound > 0)?;
+    let (gateway, _) = stand.serve()?;
     let (began, idle) = (Instant::now(), gateway.used());
     let order = Order::Say { count: stops, text: "STOP".to_owned(), a_second: Some(STOPS_A_SECOND) };
     stand.carrier().order(&order)?;
@@ -89,7 +120,7 @@ fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
 fn restart(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
     stand.import("bench", messages)?;
     let (began, began_ms) = (Instant::now(), Clock::System.now_ms());
-    let gateway = stand.serve()?;
+    let (gateway, _) = stand.serve()?;
     let first = stand.carrier().until(|told| told.census.submits > 0)?;
     stand.carrier().until(|told| told.census.receipts_acknowledged >= messages)?;
     let seconds = began.elapsed().as_secs_f64();

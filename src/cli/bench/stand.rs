@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use super::Args;
 use super::carrier::{CODE, FIRST_HANDSET, LOGIN, Order, Told};
+use super::load::{API_KEY, Loaded, Way};
 use super::postgres::Postgres;
 use super::process::{Running, Use, backchat};
 use crate::cli::Failure;
@@ -57,6 +59,21 @@ pub(super) struct Stand<'a> {
     folder: TempDir,
     _postgres: Option<Postgres>,
     carrier: Carrier,
+    doors: Doors,
+}
+
+/// Where the gateway takes messages in.
+struct Doors {
+    http: SocketAddr,
+    smpp: SocketAddr,
+}
+
+impl Doors {
+    /// Two ports that were free a moment ago.
+    fn free() -> io::Result<Self> {
+        let (http, smpp) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+        Ok(Self { http: http.local_addr()?, smpp: smpp.local_addr()? })
+    }
 }
 
 impl<'a> Stand<'a> {
@@ -74,12 +91,26 @@ impl<'a> Stand<'a> {
             (_, Some(postgres)) => format!("postgres = \"{}\"", postgres.url()),
             _ => "sqlite = \"backchat.db\"".to_owned(),
         };
+        let doors = Doors::free().map_err(Failure::unreachable)?;
         let config = format!(
             r#"surveys = ["bench.toml"]
 [hours]
 enforce = "never"
 [store]
 {place}
+[http]
+listen = "{http}"
+[smpp]
+listen = "{smpp}"
+[[account]]
+name = "bench"
+api_key = "plain:{API_KEY}"
+system_id = "{LOGIN}"
+password = "plain:{LOGIN}"
+senders = ["{CODE}"]
+purposes = ["transactional"]
+rate = "100000/s"
+window = 200
 [[carrier]]
 name = "bench"
 host = "127.0.0.1"
@@ -95,7 +126,9 @@ carrier = "bench"
 brand = "Bench"
 languages = ["en"]
 "#,
-            port = carrier.port
+            port = carrier.port,
+            http = doors.http,
+            smpp = doors.smpp
         );
         let survey = r#"key = "exit"
 languages = ["en"]
@@ -106,7 +139,7 @@ max = 8
 [question.text.en]
 ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
 "#;
-        let stand = Self { args, folder, _postgres: postgres, carrier };
+        let stand = Self { args, folder, _postgres: postgres, carrier, doors };
         stand.write("backchat.toml", &config)?;
         stand.write("bench.toml", survey)?;
         Ok(stand)
@@ -146,8 +179,36 @@ ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
         Ok((began.elapsed().as_secs_f64(), used))
     }
 
-    /// Starts the gateway.
-    pub(super) fn serve(&self) -> Result<Running, Failure> {
+    /// Starts handing messages in.
+    pub(super) fn load(&self, way: Way, messages: u64) -> Result<Load, Failure> {
+        let to = if way == Way::Smpp { self.doors.smpp } else { self.doors.http };
+        let mut command = backchat(self.args.pin)?;
+        command.args([
+            "bench-load",
+            &way.name(),
+            "--to",
+            &to.to_string(),
+            "--messages",
+            &messages.to_string(),
+        ]);
+        command.stdout(Stdio::piped()).stderr(Stdio::inherit());
+        Ok(Load(Running::start(&mut command)?))
+    }
+
+    /// Starts the gateway, and waits until it has bound and the carrier tells so; where it does not, its own words are the
+    /// error.
+    pub(super) fn serve(&mut self) -> Result<(Running, Told), Failure> {
+        let gateway = self.start()?;
+        match self.carrier.until(|told| told.census.bound > 0) {
+            Ok(told) => Ok((gateway, told)),
+            Err(error) => {
+                let said = fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default();
+                Err(if said.is_empty() { error } else { Failure::unreachable(said) })
+            }
+        }
+    }
+
+    fn start(&self) -> Result<Running, Failure> {
         let log = fs::File::create(self.folder.path().join("serve.log")).map_err(Failure::unreachable)?;
         let mut command = backchat(self.args.pin)?;
         command
@@ -157,6 +218,20 @@ ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
             .env("BACKCHAT_LOG", "warn")
             .stderr(log);
         Running::start(&mut command)
+    }
+}
+
+/// Messages being handed in.
+pub(super) struct Load(Running);
+
+impl Load {
+    /// Waits for its end; how it went.
+    pub(super) fn finish(mut self) -> Result<Loaded, Failure> {
+        let mut told = String::new();
+        if let (_, Some(mut lines)) = self.0.pipes() {
+            lines.read_to_string(&mut told).map_err(Failure::unreachable)?;
+        }
+        serde_json::from_str(&told).map_err(|_| Failure::unreachable("the load did not go through"))
     }
 }
 
