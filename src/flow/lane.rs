@@ -126,7 +126,8 @@ struct Handed {
     again: Vec<OutcomeRow>,
 }
 
-/// What a chunk in hand is, and what of it never goes out with it.
+/// What a chunk in hand is, and what of it never goes out with it. `line`: its class and campaign, of which chunks that
+/// carry it on are too.
 #[derive(Debug)]
 struct Holding {
     line: Line,
@@ -336,7 +337,8 @@ impl LaneMachine {
         let left: VecDeque<Prepared> = rest.map(cut).collect();
         let history = if chunk.attempt == 0 { History::Taken(HashMap::new()) } else { History::Unknown };
         self.outstanding.begin(chunk.id, left.len());
-        let holding = Holding { line: line.clone(), attempt: chunk.attempt, rest: Vec::new() };
+        let of = Line { class: chunk.class, campaign: chunk.campaign.clone() };
+        let holding = Holding { line: of, attempt: chunk.attempt, rest: Vec::new() };
         self.holdings.insert(chunk.id, holding);
         let hand = Hand {
             chunk: chunk.id,
@@ -492,5 +494,5 @@ pub enum Room {
 
 /// The line a message belongs to.
 pub fn line_of(message: &Outbound) -> Line {
-    Line { class: message.purpose.class(), campaign: message.campaign.clone() }
+    Line::of(message.purpose.class(), message.campaign.as_ref())
 }

@@ -12,6 +12,7 @@ use super::sql::Sql;
 use super::writer::Answer;
 use super::{locator, queue};
 use crate::message::{CampaignId, InvitationState, MessageId, Outbound};
+use crate::rules::machines::dispatcher::Line;
 
 static MESSAGES: Sql = Sql::new(
     "insert into message (id, lane, purpose, campaign, sender, recipient, body, language, source, accepted_ms, \
@@ -119,7 +120,7 @@ pub(super) async fn chunks(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<(), 
             lane: &chunk.lane,
             class: chunk.class.rank(),
             campaign: chunk.campaign.as_ref(),
-            line: queue::line_key(chunk.class, chunk.campaign.as_ref()),
+            line: queue::line_key(&Line::of(chunk.class, chunk.campaign.as_ref())),
             not_before_ms: chunk.not_before_ms,
             attempt: chunk.attempt,
             size: chunk.members.len(),

@@ -105,10 +105,10 @@ pub(super) fn class(rank: i64) -> Result<Class, StoreError> {
 }
 
 /// A line as the database names it: its class's rank, then its campaign. Its order is that of urgency.
-pub(super) fn line_key(class: Class, campaign: Option<&CampaignId>) -> String {
-    match campaign {
-        Some(campaign) => format!("{}/{campaign}", class.rank()),
-        None => class.rank().to_string(),
+pub(super) fn line_key(line: &Line) -> String {
+    match &line.campaign {
+        Some(campaign) => format!("{}/{campaign}", line.class.rank()),
+        None => line.class.rank().to_string(),
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn lease(
     now_ms: i64,
     lease_ms: i64,
 ) -> Result<Option<LeasedChunk>, StoreError> {
-    let line = line_key(line.class, line.campaign.as_ref());
+    let line = line_key(line);
     let argument = serde_json::json!({
         "lane": lane, "line": line, "now_ms": now_ms, "lease_ms": lease_ms, "epoch": tx.epoch,
     });

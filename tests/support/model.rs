@@ -418,5 +418,5 @@ impl Model {
 }
 
 fn line_of(chunk: &NewChunk) -> Line {
-    Line { class: chunk.class, campaign: chunk.campaign.clone() }
+    Line::of(chunk.class, chunk.campaign.as_ref())
 }

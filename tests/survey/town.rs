@@ -238,7 +238,10 @@ impl Town {
 /// The most urgent chunk that is due.
 async fn next_chunk(store: &Store, now_ms: i64) -> Option<LeasedChunk> {
     let lines = store.lines(LANE).await.unwrap();
-    let due = lines.into_iter().filter(|line| line.due_ms <= now_ms).min_by_key(|due| due.line.clone())?;
+    let due = lines
+        .into_iter()
+        .filter(|line| line.due_ms <= now_ms)
+        .min_by_key(|due| (due.line.class, due.due_ms))?;
     store.lease_chunk(LANE, &due.line, now_ms, LEASE_MS).await.unwrap()
 }
 

@@ -18,6 +18,15 @@ pub struct Line {
     pub campaign: Option<CampaignId>,
 }
 
+impl Line {
+    /// The line of what has this class and campaign. Campaigns take turns where campaigns are; codes and replies go in
+    /// the order they came, or a person would read the next question before the thanks for the last answer.
+    pub fn of(class: Class, campaign: Option<&CampaignId>) -> Self {
+        let turns = matches!(class, Class::Survey | Class::Promotional);
+        Self { class, campaign: campaign.filter(|_| turns).cloned() }
+    }
+}
+
 /// Which line of a lane goes next. Its memory holds lines, never messages.
 #[derive(Debug)]
 pub struct Dispatcher {
