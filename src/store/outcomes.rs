@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::locator;
 use super::rows::{Claimed, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
 use super::sql::Sql;
-use crate::message::MessageId;
+use crate::message::{MessageId, OutcomeKind};
 
 /// A receipt can belong to a message the carrier took at most so long ago: carriers use their ids again, and none
 /// keeps trying longer than a week.
@@ -30,6 +30,8 @@ static DONE: Sql = Sql::new(
     "update chunk set state = 'done' from {rows id bigint, epoch bigint} \
      where chunk.id = r.id and chunk.epoch = r.epoch and chunk.state = 'leased'",
 );
+/// Of these chunks, those there are.
+static PUT: Sql = Sql::new("select {list id} from (select c.id from {ids} join chunk c on c.id = r.id) x");
 /// Outcomes just recorded, against the receipts that wait.
 static CLAIMS: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient, registered_delivery, state, is_final} from ( \
@@ -109,7 +111,13 @@ pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<Vec<Claim
         id: i64,
         epoch: i64,
     }
-    let outcomes: Vec<&OutcomeRow> = all.iter().flat_map(|one| &one.outcomes).collect();
+    // a chunk carries on only what is still leased, so these come before the leases end
+    let retries: Vec<&NewChunk> = all.iter().flat_map(|one| &one.retry).collect();
+    accept::chunks(tx, &retries).await?;
+    let refused = refused(tx, &retries).await?;
+    // what is not queued again is not retried: its new owner knows it as unanswered
+    let counts = |row: &&OutcomeRow| row.kind != OutcomeKind::Retry || !refused.contains(&row.message);
+    let outcomes: Vec<&OutcomeRow> = all.iter().flat_map(|one| &one.outcomes).filter(counts).collect();
     insert(tx, &outcomes).await?;
     let claimed = if outcomes.iter().any(|outcome| outcome.carrier_key.is_some()) {
         let found = tx.list(&CLAIMS, &outcomes).await?;
@@ -117,13 +125,27 @@ pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<Vec<Claim
     } else {
         Vec::new()
     };
-    // a chunk carries on only what is still leased, so these come before the leases end
-    accept::chunks(tx, &all.iter().flat_map(|one| &one.retry).collect::<Vec<&NewChunk>>()).await?;
     let epoch = tx.epoch;
     let done: Vec<Done> =
         all.iter().flat_map(|one| &one.done).map(|chunk| Done { id: chunk.0, epoch }).collect();
     tx.change_all(&DONE, &done).await?;
     Ok(claimed)
+}
+
+/// The messages of chunks that were not put down, since another owner has what they carry on.
+async fn refused(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<HashSet<MessageId>, StoreError> {
+    #[derive(Deserialize)]
+    struct Put {
+        id: i64,
+    }
+    if chunks.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let ids: Vec<i64> = chunks.iter().map(|chunk| chunk.id.0).collect();
+    let put: Vec<Put> = tx.list(&PUT, &ids).await?;
+    let put: HashSet<i64> = put.into_iter().map(|row| row.id).collect();
+    let missing = chunks.iter().filter(|chunk| !put.contains(&chunk.id.0));
+    Ok(missing.flat_map(|chunk| chunk.members.iter().copied()).collect())
 }
 
 /// A receipt and a message it may be about.

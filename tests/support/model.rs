@@ -206,7 +206,16 @@ impl Model {
 
     /// Records what came of messages.
     pub fn record(&mut self, epoch: i64, record: &Record) {
-        record.outcomes.iter().for_each(|row| self.put_outcome(row.clone()));
+        record.retry.iter().for_each(|chunk| self.put_chunk(epoch, chunk));
+        let refused = |message| {
+            record
+                .retry
+                .iter()
+                .any(|new| new.members.contains(&message) && !self.chunks.contains_key(&new.id))
+        };
+        let counts = |row: &&OutcomeRow| row.kind != OutcomeKind::Retry || !refused(row.message);
+        let rows: Vec<OutcomeRow> = record.outcomes.iter().filter(counts).cloned().collect();
+        rows.into_iter().for_each(|row| self.put_outcome(row));
         for row in record.outcomes.iter().filter(|row| row.kind == OutcomeKind::Sent) {
             let Some(key) = row.carrier.clone().zip(row.carrier_key.clone()) else { continue };
             for id in self.named.get(&key).into_iter().flatten() {
@@ -218,7 +227,6 @@ impl Model {
                 }
             }
         }
-        record.retry.iter().for_each(|chunk| self.put_chunk(epoch, chunk));
         for id in &record.done {
             self.held.remove(id);
             if let Some(chunk) = self.chunks.get_mut(id)
