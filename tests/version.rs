@@ -140,6 +140,8 @@ async fn what_smpp_3_3_cannot_say_is_settled_as_refused_without_being_written_an
         ],
         "as if the carrier had refused them"
     );
+    assert_eq!((handle.state(), handle.room()), (BindState::Up, 95), "it holds them until they are on disk");
+    handle.settled(5);
     assert_eq!((handle.state(), handle.room()), (BindState::Up, 100), "the bind lives and holds nothing");
 
     handle.drain();
