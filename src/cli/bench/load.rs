@@ -229,7 +229,7 @@ async fn esme(to: SocketAddr, messages: u64) -> Result<(f64, Vec<u64>), Failure>
 fn submit(place: u64) -> Sm {
     Sm {
         source: Address::new(3, 0, CODE),
-        dest: Address::international(&(FIRST_HANDSET + place).to_string()),
+        dest: Address::international((FIRST_HANDSET + place).to_string()),
         registered_delivery: 1,
         short_message: TEXT.into(),
         ..Sm::default()
