@@ -86,7 +86,8 @@ fn first_failure(from: u64, seeds: u64, steps: &AtomicU64) -> Option<u64> {
                     }
                     let outcome = run(seed, Broken::Nothing, false);
                     steps.fetch_add(outcome.steps, Ordering::Relaxed);
-                    let again = seed.is_multiple_of(TWICE_EACH).then(|| run(seed, Broken::Nothing, false).hash);
+                    let again =
+                        seed.is_multiple_of(TWICE_EACH).then(|| run(seed, Broken::Nothing, false).hash);
                     let differs = again.is_some_and(|hash| hash != outcome.hash);
                     if differs {
                         println!("seed {seed} does not run the same way twice");
