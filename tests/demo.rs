@@ -8,7 +8,8 @@ mod program;
 use program::{Demo, number};
 
 fn check_whole_demo(store: &str) {
-    let report = Demo::new(store).contacts(1_000).seed(1).run_to_its_end();
+    let demo = Demo::new(store).contacts(1_000).seed(1);
+    let report = demo.run_to_its_end();
     let accepted = number(&report, "/accepted");
     assert_eq!(accepted, 1_000, "every contact of the file is accepted");
     assert_eq!(number(&report, "/sent"), accepted - number(&report, "/suppressed"));
@@ -32,6 +33,9 @@ fn check_whole_demo(store: &str) {
     assert_eq!(number(&report, "/reading/lost"), 0, "{}", report["reading"]);
     let (right, asked) = (number(&report, "/reading/right"), number(&report, "/reading/asked"));
     assert!(right * 100 >= (right + asked) * 98, "98 % are read right: {right} right, {asked} asked about");
+    let again = demo.look(&["replay", "--survey", "exit", "--json"]);
+    assert!(number(&again, "/replies") > 500, "the replies to the survey: {}", again["replies"]);
+    assert_eq!(again["changed"], serde_json::json!([]), "the same packs read them as they were read");
 }
 
 #[test]

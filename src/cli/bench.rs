@@ -137,8 +137,8 @@ fn settings_in_words(args: &Args) -> String {
 
 fn head() -> String {
     format!(
-        "{:<11} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
-        "what", "store", "a second", "p50", "p99", "first", "CPU s/1,000", "peak RSS"
+        "{:<11} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
+        "what", "store", "a second", "accepted/s", "p50", "p99", "first", "CPU s/1,000", "peak RSS"
     )
 }
 
@@ -147,9 +147,10 @@ fn line(row: &Row) -> String {
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), span);
     let mode = row.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     format!(
-        "{mode:<11} {:<9} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
+        "{mode:<11} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
         row.store,
         thousands(figures.a_second),
+        figures.accepted_a_second.map_or_else(|| "-".to_owned(), thousands),
         time(figures.p50_ms),
         time(figures.p99_ms),
         time(figures.first_ms),

@@ -109,8 +109,9 @@ impl Replay {
         if invitation.survey != self.survey {
             return;
         }
-        let asked = row.question.as_deref().unwrap_or(&invitation.standing.question);
-        let Some(question) = config.surveys.get(&self.survey).and_then(|survey| survey.plan.question(asked))
+        let survey = config.surveys.get(&self.survey);
+        let Some(question) =
+            row.question.as_deref().zip(survey).and_then(|(key, one)| one.plan.question(key))
         else {
             self.left_out += 1;
             return;

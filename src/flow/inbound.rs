@@ -67,10 +67,15 @@ type Waiting = Vec<Arrival>;
 /// What one arrival turned out to be.
 enum Kind {
     Receipt(Box<crate::store::ReceiptRow>),
-    Whole(Box<Incoming>),
-    Part(Box<PartRow>),
+    Message(Piece),
     /// Not for us to judge: answered, so that the carrier does not send it for ever.
     Nothing(&'static str),
+}
+
+/// A message from a person, or a part of one.
+enum Piece {
+    Whole(Box<Incoming>),
+    Part(Box<PartRow>),
 }
 
 /// Takes in what arrives until the binds have ended.
@@ -100,15 +105,14 @@ pub async fn take_in(flow: Arc<Flow>, mut arrivals: mpsc::UnboundedReceiver<Vec<
 impl Flow {
     async fn take_batch(&self, batch: Vec<Arrival>, joiner: &mut Joiner<PartsKey>) {
         let (mut receipts, mut receipt_arrivals) = (Vec::new(), Waiting::new());
-        let mut messages = VecDeque::new();
+        let mut pieces = Vec::new();
         for arrival in batch {
             match self.sort(&arrival) {
                 Kind::Receipt(row) => {
                     receipts.push(*row);
                     receipt_arrivals.push(arrival);
                 }
-                Kind::Whole(incoming) => messages.push_back((Some(*incoming), None, arrival)),
-                Kind::Part(part) => messages.push_back((None, Some(*part), arrival)),
+                Kind::Message(piece) => pieces.push((piece, arrival)),
                 Kind::Nothing(why) => {
                     debug!(bind = %arrival.bind.name, "answered and left: {why}");
                     answer(&[arrival], Ok(()));
@@ -121,15 +125,15 @@ impl Flow {
         };
         let messages = async {
             let mut whole = VecDeque::new();
-            for (incoming, part, arrival) in messages {
-                match (incoming, part) {
-                    (Some(incoming), _) => whole.push_back((incoming, arrival)),
-                    (None, Some(part)) => match self.take_part(part, joiner).await {
-                        Ok(Some(incoming)) => whole.push_back((incoming, arrival)),
-                        Ok(None) => answer(&[arrival], Ok(())),
-                        Err(error) => answer(&[arrival], Err(error)),
-                    },
-                    (None, None) => answer(&[arrival], Ok(())),
+            for (piece, arrival) in pieces {
+                let taken = match piece {
+                    Piece::Whole(incoming) => Ok(Some(*incoming)),
+                    Piece::Part(part) => self.take_part(*part, joiner).await,
+                };
+                match taken {
+                    Ok(Some(incoming)) => whole.push_back((incoming, arrival)),
+                    Ok(None) => answer(&[arrival], Ok(())),
+                    Err(error) => answer(&[arrival], Err(error)),
                 }
             }
             self.take_messages(whole).await;
@@ -269,7 +273,7 @@ impl Flow {
         let lane = arrival.bind.lane.to_string();
         let received_ms = self.clock.now_ms();
         match text::concat_of(&sm) {
-            Some(concat) if concat.total > 1 => Kind::Part(Box::new(PartRow {
+            Some(concat) if concat.total > 1 => Kind::Message(Piece::Part(Box::new(PartRow {
                 key: PartsKey {
                     lane,
                     number,
@@ -281,10 +285,10 @@ impl Flow {
                 octets: hex(&octets),
                 data_coding: i64::from(sm.data_coding),
                 received_ms,
-            })),
+            }))),
             _ => {
                 let text = self.decode(&lane, sm.data_coding, sm.esm_class & 0x40 != 0, &octets);
-                Kind::Whole(Box::new(Incoming {
+                Kind::Message(Piece::Whole(Box::new(Incoming {
                     lane,
                     number,
                     code,
@@ -295,7 +299,7 @@ impl Flow {
                     parts: 1,
                     key: None,
                     note: None,
-                }))
+                })))
             }
         }
     }

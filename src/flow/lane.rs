@@ -491,8 +491,3 @@ pub enum Room {
     /// What was not written goes back into the queue.
     None,
 }
-
-/// The line a message belongs to.
-pub fn line_of(message: &Outbound) -> Line {
-    Line::of(message.purpose.class(), message.campaign.as_ref())
-}

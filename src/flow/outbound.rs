@@ -170,7 +170,8 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
     }
 }
 
-/// A leased chunk as far as its people may be written to now; what has to wait is in chunks of its own then.
+/// A leased chunk as far as its people may be written to now; what has to wait is in chunks of its own then. Where we are
+/// asked to stop meanwhile, it is given as it is, to be put back whole.
 async fn within_hours(
     flow: &Flow,
     lane: &Lane,
@@ -189,7 +190,7 @@ async fn within_hours(
             Err(_) => sleep(HOURS_PAUSE).await,
         }
     }
-    None
+    Some(chunk)
 }
 
 impl Flow {

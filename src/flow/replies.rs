@@ -76,7 +76,12 @@ impl Flow {
             opted_out: context.opted_out.iter().filter_map(|scope| scope.parse().ok()).collect(),
             language: language_of(context),
             our_last_text: context.last_text.as_ref().map(|last| last.body.clone()),
-            their_times_ms: context.recent.iter().map(|one| one.received_ms).collect(),
+            their_times_ms: context
+                .recent
+                .iter()
+                .filter(|one| !one.is_answer())
+                .map(|one| one.received_ms)
+                .collect(),
             their_last: context.recent.first().map(|last| (last.digest.clone(), last.received_ms)),
             pending: context
                 .pending
@@ -134,6 +139,7 @@ impl Flow {
                 pack,
                 candidates,
                 campaign: told.campaign,
+                question: told.question,
                 parts: incoming.parts,
                 note: incoming.note.clone().or(decision.note.map(str::to_owned)),
             },

@@ -28,6 +28,8 @@ pub(super) const KEYWORD: &str = "keyword";
 #[derive(Default)]
 pub(super) struct Told {
     pub(super) campaign: Option<CampaignId>,
+    /// The one that was open, or was last.
+    pub(super) question: Option<String>,
     pub(super) invitations: Vec<InvitationChange>,
     /// Without how it was read.
     pub(super) answer: Option<AnswerRow>,
@@ -46,7 +48,11 @@ impl Flow {
         decision: &Decision,
     ) -> Told {
         let about = decision.about.and_then(|which| of(context, which));
-        let mut told = Told { campaign: about.map(|one| one.campaign.clone()), ..Told::default() };
+        let mut told = Told {
+            campaign: about.map(|one| one.campaign.clone()),
+            question: about.map(|one| one.standing.question.clone()),
+            ..Told::default()
+        };
         let mut drafts = Vec::new();
         let language = decision.answer_in.as_deref();
         for Moved { which, progress, effects } in &decision.moved {

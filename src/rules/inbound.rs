@@ -48,7 +48,7 @@ pub struct Known<'a> {
     pub their_last: Option<(String, i64)>,
     /// What an opt-in we asked them to confirm is for, and until when a yes confirms it.
     pub pending: Option<(Scope, i64)>,
-    /// When the messages before this one came from them on this code.
+    /// When the messages before this one that were no answers came from them on this code.
     pub their_times_ms: Vec<i64>,
 }
 

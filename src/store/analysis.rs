@@ -19,8 +19,8 @@ static REPLIES: Sql = Sql::new(
              y.value, y.comment, y.rule, y.pack, y.replaced_ms, y.note, \
              coalesce((select {list tag} from (select t.tag from reply_tag t where t.inbound = y.id order by t.tag) x), \
                  '[]') as tags \
-         from (select n.id, n.received_ms, n.number, n.code, n.campaign, a.survey, a.question, n.text, n.verdict, \
-                 a.value, a.comment, n.rule, n.pack, a.replaced_ms, n.note, \
+         from (select n.id, n.received_ms, n.number, n.code, n.campaign, a.survey, \
+                 coalesce(a.question, n.question) as question, n.text, n.verdict, a.value, a.comment, n.rule, n.pack, a.replaced_ms, n.note, \
                  (select max(i.language) from generation g cross join locator l cross join invitation i \
                      where l.generation = g.id and l.key = 'm' || n.number and i.message = l.id \
                          and i.campaign = n.campaign) as language \
@@ -31,7 +31,7 @@ static REPLIES: Sql = Sql::new(
                  and ({text code} is null or n.code = {text code}) \
                  and ({text verdict} is null or n.verdict = {text verdict} or n.verdict like {text verdict} || ':%') \
                  and ({text survey} is null or a.survey = {text survey}) \
-                 and ({text question} is null or a.question = {text question}) \
+                 and ({text question} is null or coalesce(a.question, n.question) = {text question}) \
                  and ({int since_ms} is null or n.received_ms >= {int since_ms}) \
                  and ({int until_ms} is null or n.received_ms < {int until_ms}) \
                  and ({text tag} is null or exists ( \
@@ -129,7 +129,7 @@ pub struct Reply {
     pub campaign: Option<CampaignId>,
     /// The survey.
     pub survey: Option<String>,
-    /// The question.
+    /// The question it answers, or was read against.
     pub question: Option<String>,
     /// The person's language, where an invitation tells it.
     pub language: Option<String>,

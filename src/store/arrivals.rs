@@ -39,6 +39,8 @@ pub struct InboundRow {
     pub candidates: serde_json::Value,
     /// The campaign it answers, if any.
     pub campaign: Option<CampaignId>,
+    /// The question it was read against, if any.
+    pub question: Option<String>,
     /// How many parts it came in.
     pub parts: i64,
     /// Anything a person should know, like missing parts.
@@ -221,7 +223,7 @@ pub struct LastText {
     pub accepted_ms: i64,
 }
 
-/// An inbound message, as far as a redelivery is told by it.
+/// An inbound message, as far as a redelivery or a loop is told by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecentInbound {
     /// Its id.
@@ -230,4 +232,13 @@ pub struct RecentInbound {
     pub digest: String,
     /// When it came, milliseconds since the epoch.
     pub received_ms: i64,
+    /// How it was read.
+    pub verdict: String,
+}
+
+impl RecentInbound {
+    /// Whether it was read as the answer to a question.
+    pub fn is_answer(&self) -> bool {
+        self.verdict.starts_with("answer:")
+    }
 }

@@ -52,8 +52,8 @@ static TEXTS: Sql = Sql::new(
          select m.id as message, m.body, m.language, m.accepted_ms from {ids} join message m on m.id = r.id) x",
 );
 static INBOUND: Sql = Sql::new(
-    "select {list id, number, code, digest, received_ms} from ( \
-         select n.id, n.number, n.code, n.digest, n.received_ms from {ids} join inbound n on n.id = r.id) x",
+    "select {list id, number, code, digest, received_ms, verdict} from ( \
+         select n.id, n.number, n.code, n.digest, n.received_ms, n.verdict from {ids} join inbound n on n.id = r.id) x",
 );
 #[derive(Deserialize)]
 struct MessageColumns {

@@ -16,12 +16,12 @@ use crate::message::MessageId;
 
 static INBOUND: Sql = Sql::new(
     "insert into inbound (id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, \
-         pack, candidates, campaign, parts, note) \
+         pack, candidates, campaign, question, parts, note) \
      select id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, pack, \
-         coalesce(candidates, '[]'), campaign, parts, note \
+         coalesce(candidates, '[]'), campaign, question, parts, note \
      from {rows id bigint, lane text, number bigint, code text, text text, octets text, data_coding bigint, \
          received_ms bigint, digest text, verdict text, rule text, pack text, candidates text, campaign text, \
-         parts bigint, note text} \
+         question text, parts bigint, note text} \
      where true on conflict do nothing returning {pack id}",
 );
 /// Only what was read is changed: its version tells.

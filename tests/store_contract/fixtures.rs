@@ -295,6 +295,7 @@ pub fn inbound(id: i64, from: i64, text: &str) -> InboundCommit {
             pack: "en@1".to_owned(),
             candidates: serde_json::json!([]),
             campaign: Some(campaign()),
+            question: Some("reason".to_owned()),
             parts: 1,
             note: None,
         },

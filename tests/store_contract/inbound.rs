@@ -136,7 +136,9 @@ async fn a_later_answer_replaces_the_earlier_and_both_are_kept(place: Place) {
 
 async fn a_handset_is_known_by_what_is_open_closed_said_and_opted_out(place: Place) {
     let store = invited(&place, 2).await;
-    store.commit_inbound(vec![inbound(1, 1, "hm"), inbound(2, 1, "well"), stop(3, 2)]).await.unwrap();
+    let mut answered = inbound(1, 1, "hm");
+    answered.inbound.verdict = "answer:3".to_owned();
+    store.commit_inbound(vec![answered, inbound(2, 1, "well"), stop(3, 2)]).await.unwrap();
     let asked = [(CODE.to_owned(), number(1)), ("99009".to_owned(), number(1)), (CODE.to_owned(), number(2))];
     let contexts = store.reply_contexts(&asked).await.unwrap();
     let [first, other_code, stopped] = contexts.as_slice() else { panic!("{contexts:?}") };
@@ -146,8 +148,8 @@ async fn a_handset_is_known_by_what_is_open_closed_said_and_opted_out(place: Pla
     assert_eq!(first.open[0].name.as_deref(), Some("Maria"));
     assert_eq!(first.last_text.as_ref().unwrap().body, message(1).body);
     assert_eq!(
-        first.recent.iter().map(|one| one.digest.as_str()).collect::<Vec<_>>(),
-        ["digest-2", "digest-1"]
+        first.recent.iter().map(|one| (one.digest.as_str(), one.is_answer())).collect::<Vec<_>>(),
+        [("digest-2", false), ("digest-1", true)]
     );
     assert!(first.opted_out.is_empty() && first.closed.is_none());
     assert!(other_code.open.is_empty() && other_code.last_text.is_none() && other_code.recent.is_empty());

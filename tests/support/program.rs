@@ -73,6 +73,15 @@ impl Demo {
         serde_json::from_str(&out).expect("a JSON report")
     }
 
+    /// Runs another command on what it left; its document.
+    pub fn look(&self, args: &[&str]) -> Value {
+        let config = self.path().join("backchat.toml");
+        let output = backchat().args(args).arg("--config").arg(config).output().expect("the program runs");
+        let (out, err) = printed(&output);
+        assert!(output.status.success(), "{err}\n{out}");
+        serde_json::from_str(&out).expect("a JSON document")
+    }
+
     /// Starts it and kills it (SIGKILL) when it has said so often that outcomes are on disk.
     pub fn kill_after_commits(&self, commits: usize) {
         let mut child = self

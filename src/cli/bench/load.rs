@@ -76,8 +76,8 @@ pub(crate) struct Args {
 pub(super) struct Loaded {
     /// From the first request to the last answer, seconds.
     pub(super) seconds: f64,
-    /// From each request, or the time it was due, to its answer, microseconds, sorted.
-    pub(super) answered_after_us: Vec<u64>,
+    /// From each request, or the time it was due, to its answer, milliseconds, sorted.
+    pub(super) answered_after_ms: Vec<f64>,
 }
 
 pub(crate) async fn run(args: Args) -> Done {
@@ -90,12 +90,13 @@ pub(crate) async fn run(args: Args) -> Done {
         }
     };
     times.sort_unstable();
-    let loaded = Loaded { seconds, answered_after_us: times };
+    let answered_after_ms = times.iter().map(|time| time.as_secs_f64() * 1_000.0).collect();
+    let loaded = Loaded { seconds, answered_after_ms };
     println!("{}", serde_json::to_string(&loaded).map_err(Failure::wrong)?);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn by_http(to: SocketAddr, way: Way, messages: u64) -> Result<Vec<u64>, Failure> {
+async fn by_http(to: SocketAddr, way: Way, messages: u64) -> Result<Vec<Duration>, Failure> {
     let next = Arc::new(AtomicU64::new(0));
     let began = Instant::now();
     let connections = if way == Way::Batch { BATCH_CONNECTIONS } else { CONNECTIONS };
@@ -115,7 +116,7 @@ async fn client(
     messages: u64,
     next: Arc<AtomicU64>,
     began: Instant,
-) -> Result<Vec<u64>, Failure> {
+) -> Result<Vec<Duration>, Failure> {
     let mut stream = TcpStream::connect(to).await.map_err(Failure::unreachable)?;
     stream.set_nodelay(true).map_err(Failure::unreachable)?;
     let many = if way == Way::Batch { BATCH } else { 1 };
@@ -134,7 +135,7 @@ async fn client(
         let request = request(to, first, many.min(messages - first), way);
         stream.write_all(request.as_bytes()).await.map_err(Failure::unreachable)?;
         answer(&mut stream).await?;
-        times.push(u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX));
+        times.push(asked.elapsed());
     }
 }
 
@@ -175,7 +176,7 @@ async fn answer(stream: &mut TcpStream) -> Result<(), Failure> {
 }
 
 /// Submits over one bind with a full window, until the last receipt is back.
-async fn esme(to: SocketAddr, messages: u64) -> Result<(f64, Vec<u64>), Failure> {
+async fn esme(to: SocketAddr, messages: u64) -> Result<(f64, Vec<Duration>), Failure> {
     let stream = TcpStream::connect(to).await.map_err(Failure::unreachable)?;
     let settings = Settings { window: WINDOW, ..Settings::esme() };
     let mut session: Session<Instant> = Session::new(Instant::now(), settings);
@@ -197,7 +198,7 @@ async fn esme(to: SocketAddr, messages: u64) -> Result<(f64, Vec<u64>), Failure>
                 if response.status != Status::OK {
                     return Err(refused(&response.status));
                 }
-                times.push(u64::try_from(tag.elapsed().as_micros()).unwrap_or(u64::MAX));
+                times.push(tag.elapsed());
                 answered += 1;
             }
             Event::Requested { pdu, .. } => {

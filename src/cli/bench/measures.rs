@@ -33,6 +33,15 @@ impl Figures {
         Self { messages, seconds, a_second, ..Self::default() }
     }
 
+    /// The same with these times, sorted, milliseconds.
+    pub(super) fn with_times(self, sorted_ms: &[f64]) -> Self {
+        let at = |hundredths: usize| {
+            let place = (sorted_ms.len() * hundredths / 100).min(sorted_ms.len().saturating_sub(1));
+            sorted_ms.get(place).copied()
+        };
+        Self { p50_ms: at(50), p99_ms: at(99), ..self }
+    }
+
     /// The same with what the gateway used.
     pub(super) fn with_use(self, used: super::process::Use) -> Self {
         Self {

@@ -66,19 +66,9 @@ fn handed_in(stand: &mut Stand<'_>, way: Way, messages: u64) -> Result<Figures, 
     let seconds = began.elapsed().as_secs_f64();
     let used = gateway.used().since(idle);
     drop(gateway);
-    let at = |hundredths: usize| {
-        let times = &loaded.answered_after_us;
-        let place = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
-        #[expect(clippy::cast_precision_loss, reason = "microseconds of a run")]
-        times.get(place).map(|us| *us as f64 / 1_000.0)
-    };
     let accepted_a_second = Some(Figures::of(messages, loaded.seconds).a_second);
-    Ok(Figures {
-        p50_ms: at(50),
-        p99_ms: at(99),
-        accepted_a_second,
-        ..Figures::of(messages, seconds).with_use(used)
-    })
+    let figures = Figures { accepted_a_second, ..Figures::of(messages, seconds) };
+    Ok(figures.with_use(used).with_times(&loaded.answered_after_ms))
 }
 
 /// Every question is answered at once: question, receipt, answer, thanks, receipt.
@@ -107,13 +97,9 @@ fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
     stand.carrier().order(&Order::Times)?;
     let times = stand.carrier().until(|told| !told.acknowledged_after_ms.is_empty())?;
     drop(gateway);
-    let times = times.acknowledged_after_ms;
-    let at = |hundredths: usize| {
-        let place = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
-        times.get(place).map(|ms| *ms as f64)
-    };
-    Ok(Figures { p50_ms: at(50), p99_ms: at(99), ..Figures::of(stops, seconds).with_use(used) })
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+    let times: Vec<f64> = times.acknowledged_after_ms.iter().map(|ms| *ms as f64).collect();
+    Ok(Figures::of(stops, seconds).with_use(used).with_times(&times))
 }
 
 /// A queue that is full before the gateway starts.

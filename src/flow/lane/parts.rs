@@ -11,7 +11,11 @@ use protocol::text::{Parts, Reference, Unsendable, split};
 use protocol::time::Time;
 
 use crate::flow::consent::Judgement;
-use crate::message::{Outbound, Purpose, Scope, Sender, SenderKind};
+use crate::message::{Outbound, Scope, Sender, SenderKind};
+
+/// registered_delivery: a receipt is asked for every message, since its final state is what the operator is promised
+/// (SMPP 3.4 section 5.2.17).
+const RECEIPT: u8 = 1;
 
 /// A message cut into PDUs, with what blocks it.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub(super) fn prepare(message: Outbound, judgement: Judgement, short_code: (u8, 
     let envelope = Sm {
         source: source(&message.sender, short_code),
         dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
-        registered_delivery: registered_delivery(message.purpose),
+        registered_delivery: RECEIPT,
         ..Sm::default()
     };
     let parts = match &message.relay {
@@ -95,11 +99,6 @@ pub(in crate::flow) fn part_count(message: &Outbound) -> usize {
 fn parts_of(message: &Outbound) -> Result<Parts, Unsendable> {
     let octets = message.id.0.to_le_bytes();
     split(&message.body, Reference::Eight(octets[0] ^ octets[2]))
-}
-
-/// A receipt is asked for every message: its final state is what the operator is promised (SMPP 3.4 section 5.2.17).
-fn registered_delivery(_: Purpose) -> u8 {
-    1
 }
 
 /// The sender as a carrier wants it: short codes as its profile says, names as TON 5.

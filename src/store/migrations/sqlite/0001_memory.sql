@@ -169,6 +169,7 @@ create table inbound (
     pack text not null,
     candidates text not null,
     campaign text,
+    question text,
     parts integer not null,
     note text
 ) strict;
