@@ -53,7 +53,7 @@ pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
     Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
-    LineDue, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
+    LineDue, Marked, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
@@ -255,28 +255,29 @@ impl Store {
         queue::lines(&self.inner.readers, lane).await
     }
 
-    /// Leases the chunk of a line that has been due longest. None when nothing of it is due. A lease whose answer was
-    /// lost turns up in [`Self::interrupted`].
-    pub async fn lease_chunk(
+    /// Leases the chunks of a line that have been due longest, in that order: one, and more while those before hold fewer
+    /// messages than asked for. None when nothing of it is due. A lease whose answer was lost turns up in
+    /// [`Self::interrupted`].
+    pub async fn lease_chunks(
         &self,
         lane: &str,
         line: &Line,
+        messages: usize,
         now_ms: i64,
         lease_ms: i64,
-    ) -> Result<Option<LeasedChunk>, StoreError> {
-        let (lane, line) = (lane.to_owned(), line.clone());
-        match self.write(Write::Lease { lane, line, now_ms, lease_ms }).await? {
-            Answer::Leased(none) => Ok(none),
+    ) -> Result<Vec<LeasedChunk>, StoreError> {
+        let (lane, line) = (lane.to_owned(), queue::line_key(line));
+        match self.write(Write::Lease(queue::Lease { lane, line, messages, now_ms, lease_ms })).await? {
             Answer::Handed(handed) => Ok(handed.take()),
             _ => Err(mixed_up()),
         }
     }
 
-    /// Moves a chunk's watermark, BEFORE the slice is written to a socket, and gives the messages an opt-out stops; they
-    /// are recorded as suppressed and must not be sent. Refused when the chunk is not ours any more: then send nothing.
-    pub async fn mark_slice(&self, mark: SliceMark) -> Result<Vec<MessageId>, StoreError> {
-        match self.write(Write::Slice(mark)).await? {
-            Answer::Suppressed(messages) => Ok(messages),
+    /// Moves the watermarks of a slice's chunks, all in one commit, BEFORE anything of it is written to a socket; tells what
+    /// must not be sent of it.
+    pub async fn mark_slice(&self, marks: Vec<SliceMark>) -> Result<Marked, StoreError> {
+        match self.write(Write::Slice(marks)).await? {
+            Answer::Marked(marked) => Ok(marked),
             _ => Err(mixed_up()),
         }
     }

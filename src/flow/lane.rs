@@ -8,7 +8,7 @@
 mod parts;
 mod settlement;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::outstanding::Outstanding;
 use crate::smpp::door::{Door, Pass};
 use crate::smpp::submission::{PartTag, Settled, Submission};
-use crate::store::{Check, ChunkId, LeasedChunk, LineDue, OutcomeRow, SliceMark, StoreError};
+use crate::store::{Check, ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
 pub(super) use parts::part_count;
 use parts::{Prepared, prepare, take_slice, validity};
@@ -40,8 +40,11 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
-/// Chunks in hand: one of each line that takes its turn. With 250 messages of some 300 octets each, some 5 MB.
-const CHUNKS_IN_HAND: usize = 64;
+/// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
+const MESSAGES_IN_HAND: usize = 16_000;
+/// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
+/// commits all the same.
+const MESSAGES_A_LEASE: usize = 2_000;
 
 /// What a lane is told at its start.
 #[derive(Debug, Clone)]
@@ -74,12 +77,13 @@ pub struct Now {
 pub enum Step {
     /// Ask the memory which lines wait: [`LaneMachine::looked`].
     Look,
-    /// Lease the next chunk of this line: [`LaneMachine::leased`].
-    Lease(Line),
+    /// Lease the next chunks of this line, one at least and more while there are fewer messages than this:
+    /// [`LaneMachine::leased`].
+    Lease(Line, usize),
     /// Ask which parts of these messages a carrier has taken: [`LaneMachine::history`].
     History(Vec<MessageId>),
-    /// Mark this slice: [`LaneMachine::marked`].
-    Mark(SliceMark),
+    /// Mark this slice, chunk by chunk: [`LaneMachine::marked`].
+    Mark(Vec<SliceMark>),
     /// A lease's answer was lost, or it is time again: settle what nobody holds, then [`LaneMachine::recovered`].
     Recover,
     /// Come again when a bind has room.
@@ -108,12 +112,18 @@ enum History {
     Taken(HashMap<MessageId, Vec<i64>>),
 }
 
-/// A slice whose mark is being written.
+/// A slice whose marks are being written: a piece of each chunk it reaches into.
 #[derive(Debug)]
 struct Cut {
     line: Line,
-    mark: SliceMark,
     pass: Arc<Pass>,
+    pieces: Vec<Piece>,
+}
+
+/// What a slice has of one chunk.
+#[derive(Debug)]
+struct Piece {
+    mark: SliceMark,
     slice: Vec<Prepared>,
 }
 
@@ -140,7 +150,8 @@ struct Holding {
 pub struct LaneMachine {
     settings: LaneSettings,
     dispatcher: Dispatcher,
-    hands: BTreeMap<Line, Hand>,
+    /// By line, in the order they go.
+    hands: BTreeMap<Line, VecDeque<Hand>>,
     cut: Option<Cut>,
     look_at: i64,
     looked_at: i64,
@@ -183,15 +194,18 @@ impl LaneMachine {
             return Step::Wait(self.pause_until);
         }
         if let Some(cut) = &self.cut {
-            return Step::Mark(cut.mark.clone());
+            return cut.step();
         }
         // The start has just done it.
         let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_EVERY_MS);
         if self.lease_lost || now.ms >= recover_at {
             return Step::Recover;
         }
-        if let Some(hand) = self.hands.values().find(|hand| matches!(hand.history, History::Unknown)) {
-            return Step::History(hand.left.iter().map(|one| one.message.id).collect());
+        let unknown = self.hands.values().flatten().filter(|hand| matches!(hand.history, History::Unknown));
+        let unknown: Vec<MessageId> =
+            unknown.flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect();
+        if !unknown.is_empty() {
+            return Step::History(unknown);
         }
         if room == 0 {
             return Step::Room;
@@ -202,7 +216,7 @@ impl LaneMachine {
         match self.dispatcher.next(now.ms) {
             None => Step::Wait(self.look_at),
             Some(line) if self.hands.contains_key(&line) => self.cut(&line, room, door, now),
-            Some(line) => Step::Lease(line),
+            Some(line) => Step::Lease(line, self.settings.slice_parts.min(MESSAGES_A_LEASE)),
         }
     }
 
@@ -229,26 +243,32 @@ impl LaneMachine {
         let Ok(lines) = answer else { return self.rest(now) };
         self.looked_at = now.ms;
         self.look_at = now.ms + LOOK_EVERY_MS;
+        let in_hand: usize = self.hands.values().flatten().map(|hand| hand.left.len()).sum();
         for LineDue { line, due_ms } in lines {
             if due_ms > now.ms {
                 self.look_at = self.look_at.min(due_ms);
-            } else if self.hands.len() < CHUNKS_IN_HAND || self.hands.contains_key(&line) {
+            } else if in_hand < MESSAGES_IN_HAND || self.hands.contains_key(&line) {
                 self.dispatcher.has_work(line, now.ms);
             }
         }
     }
 
-    /// A chunk of the line asked for, or none where none was due any more. `judge`: what the door out asks about a message.
+    /// Chunks of the line asked for, in the order they go, or none where none was due any more. `judge`: what the door out
+    /// asks about a message.
     pub fn leased(
         &mut self,
         now: Now,
         line: &Line,
-        answer: Result<Option<LeasedChunk>, StoreError>,
+        answer: Result<Vec<LeasedChunk>, StoreError>,
         judge: impl Fn(&Outbound) -> Judgement,
     ) {
         match answer {
-            Ok(Some(chunk)) => self.take_in_hand(line.clone(), chunk, judge),
-            Ok(None) => self.dispatcher.is_done(line),
+            Ok(chunks) if chunks.is_empty() => self.dispatcher.is_done(line),
+            Ok(chunks) => {
+                let hands: VecDeque<Hand> =
+                    chunks.into_iter().map(|chunk| self.take_in_hand(chunk, &judge)).collect();
+                self.hands.entry(line.clone()).or_default().extend(hands);
+            }
             Err(_) => {
                 self.lease_lost = true;
                 self.rest(now);
@@ -258,9 +278,11 @@ impl LaneMachine {
 
     /// The parts of the messages asked for that a carrier has taken already.
     pub fn history(&mut self, now: Now, answer: Result<HashMap<MessageId, Vec<i64>>, StoreError>) {
-        let Ok(taken) = answer else { return self.rest(now) };
-        if let Some(hand) = self.hands.values_mut().find(|hand| matches!(hand.history, History::Unknown)) {
-            hand.history = History::Taken(taken);
+        let Ok(mut taken) = answer else { return self.rest(now) };
+        for hand in self.hands.values_mut().flatten().filter(|hand| matches!(hand.history, History::Unknown))
+        {
+            let of_hand = hand.left.iter().map(|one| one.message.id);
+            hand.history = History::Taken(of_hand.filter_map(|id| taken.remove_entry(&id)).collect());
         }
     }
 
@@ -275,33 +297,36 @@ impl LaneMachine {
         }
     }
 
-    /// The slice is marked: gives what is to be handed to the roomiest bind, in this order. The memory names the messages
-    /// that an opt-out stops.
-    pub fn marked(&mut self, now: Now, answer: Result<Vec<MessageId>, StoreError>) -> Vec<Submission> {
-        let stopped = match answer {
-            Ok(stopped) => stopped,
-            // Not ours any more: whoever has it now knows from the watermark what we have sent of it.
-            Err(StoreError::Refused(_)) => {
-                if let Some(cut) = self.cut.take() {
-                    self.abandon(&cut.line, cut.mark.chunk);
-                }
-                return Vec::new();
-            }
-            Err(_) if self.settings.planted.has(Fault::WriteBeforeMark) => Vec::new(),
+    /// The slice is marked: gives what is to be handed to the roomiest bind, in this order.
+    pub fn marked(&mut self, now: Now, answer: Result<Marked, StoreError>) -> Vec<Submission> {
+        let marked = match answer {
+            Ok(marked) => marked,
+            Err(_) if self.settings.planted.has(Fault::WriteBeforeMark) => Marked::default(),
             Err(_) => {
                 self.rest(now);
                 return Vec::new();
             }
         };
-        let Some(cut) = self.cut.take() else { return Vec::new() };
-        let parts: usize = cut.slice.iter().map(Prepared::part_count).sum();
-        self.dispatcher.served(&cut.line, parts.max(1), now.ms);
+        let Some(Cut { line, pass, pieces }) = self.cut.take() else { return Vec::new() };
+        let mut hands = self.hands.remove(&line).unwrap_or_default();
+        let parts: usize = pieces.iter().flat_map(|piece| &piece.slice).map(Prepared::part_count).sum();
+        self.dispatcher.served(&line, parts.max(1), now.ms);
         let mut submissions = Vec::with_capacity(parts);
-        for one in cut.slice {
-            self.hand_out(now, &cut.line, &cut.pass, &stopped, one, &mut submissions);
+        for Piece { mark, slice } in pieces {
+            // Not ours any more: whoever has it now knows from the watermark what we have sent of it.
+            if marked.refused.contains(&mark.chunk) {
+                hands.retain(|hand| hand.chunk != mark.chunk);
+                self.abandon(mark.chunk);
+                continue;
+            }
+            let Some(hand) = hands.iter().find(|hand| hand.chunk == mark.chunk) else { continue };
+            for one in slice {
+                self.hand_out(now, hand, &pass, &marked.stopped, one, &mut submissions);
+            }
         }
-        if self.hands.get(&cut.line).is_some_and(|hand| hand.left.is_empty()) {
-            self.hands.remove(&cut.line);
+        hands.retain(|hand| !hand.left.is_empty());
+        if !hands.is_empty() {
+            self.hands.insert(line, hands);
         }
         submissions
     }
@@ -327,7 +352,7 @@ impl LaneMachine {
         self.pause_until = now.ms + STORE_PAUSE_MS;
     }
 
-    fn take_in_hand(&mut self, line: Line, chunk: LeasedChunk, judge: impl Fn(&Outbound) -> Judgement) {
+    fn take_in_hand(&mut self, chunk: LeasedChunk, judge: &impl Fn(&Outbound) -> Judgement) -> Hand {
         let rest = chunk.members.into_iter().skip(chunk.sent_upto);
         let short_code = self.settings.short_code;
         let cut = |message: Outbound| {
@@ -340,54 +365,58 @@ impl LaneMachine {
         let of = Line { class: chunk.class, campaign: chunk.campaign.clone() };
         let holding = Holding { line: of, attempt: chunk.attempt, rest: Vec::new() };
         self.holdings.insert(chunk.id, holding);
-        let hand = Hand {
+        Hand {
             chunk: chunk.id,
             attempt: chunk.attempt,
             upto: chunk.sent_upto,
             left,
             history,
             closes_ms: chunk.closes_ms,
-        };
-        self.hands.insert(line, hand);
+        }
     }
 
-    /// Cuts the next slice of the line's chunk. The pass comes before the memory is asked: a STOP in between is seen by
+    /// Cuts the next slice of the line's chunks. The pass comes before the memory is asked: a STOP in between is seen by
     /// the gate.
     fn cut(&mut self, line: &Line, room: usize, door: &Arc<Door>, now: Now) -> Step {
+        let mut hands = self.hands.remove(line).unwrap_or_default();
         // Night has come over a slow chunk: its rest is judged again when it is leased again.
         let night = |hand: &Hand| hand.closes_ms.is_some_and(|closes_ms| closes_ms <= now.ms);
-        if self.hands.get(line).is_some_and(night) {
-            self.put_back(line);
+        if hands.iter().any(night) {
+            let (over, awake): (VecDeque<Hand>, VecDeque<Hand>) = hands.into_iter().partition(night);
+            over.into_iter().for_each(|hand| self.put_back(line, hand));
+            hands = awake;
+        }
+        let pass = door.enter();
+        let mut room = room.min(self.settings.slice_parts);
+        let mut pieces = Vec::new();
+        for hand in &mut hands {
+            let fits = |one: &Prepared| one.part_count() <= room;
+            if room == 0 || (!pieces.is_empty() && !hand.left.front().is_some_and(fits)) {
+                break;
+            }
+            let slice = take_slice(&mut hand.left, room);
+            room = room.saturating_sub(slice.iter().map(Prepared::part_count).sum());
+            pieces.push(hand.piece(slice, now));
+        }
+        if !hands.is_empty() {
+            self.hands.insert(line.clone(), hands);
+        }
+        if pieces.is_empty() {
             return Step::Wait(now.ms);
         }
-        let Some(hand) = self.hands.get_mut(line) else { return Step::Wait(now.ms) };
-        let pass = door.enter();
-        let slice = take_slice(&mut hand.left, room.min(self.settings.slice_parts));
-        hand.upto += slice.len();
-        let check = |one: &Prepared| Check {
-            message: one.message.id,
-            attempt: hand.attempt,
-            number: one.message.to,
-            scopes: one.scopes.to_vec(),
-            consent_since_ms: one.consent_since_ms,
-        };
-        let checks = slice.iter().map(check).collect();
-        let mark = SliceMark { chunk: hand.chunk, upto: hand.upto, checks, at_ms: now.ms };
-        self.cut = Some(Cut { line: line.clone(), mark: mark.clone(), pass, slice });
-        Step::Mark(mark)
+        self.cut.insert(Cut { line: line.clone(), pass, pieces }).step()
     }
 
     /// Hands out what of a marked message may go, or settles it.
     fn hand_out(
         &mut self,
         now: Now,
-        line: &Line,
+        hand: &Hand,
         pass: &Arc<Pass>,
-        stopped: &[MessageId],
+        stopped: &BTreeSet<MessageId>,
         one: Prepared,
         submissions: &mut Vec<Submission>,
     ) {
-        let Some(hand) = self.hands.get(line) else { return };
         let (chunk, attempt, id) = (hand.chunk, hand.attempt, one.message.id);
         let planted = self.settings.planted;
         if stopped.contains(&id) && !planted.has(Fault::SkipSliceConsent) {
@@ -451,8 +480,7 @@ impl LaneMachine {
         }
     }
 
-    fn abandon(&mut self, line: &Line, chunk: ChunkId) {
-        self.hands.remove(line);
+    fn abandon(&mut self, chunk: ChunkId) {
         self.outstanding.abandon(chunk);
         self.holdings.remove(&chunk);
     }
@@ -460,18 +488,21 @@ impl LaneMachine {
     /// What was never marked goes back into the queue, in the commit that closes its chunk: queued earlier, a crash in
     /// between would queue it twice.
     fn give_back(&mut self) {
-        if let Some(cut) = self.cut.take()
-            && let Some(hand) = self.hands.get_mut(&cut.line)
-        {
-            // Whether its mark is written is not known, and nothing of it was handed out.
-            cut.slice.into_iter().rev().for_each(|one| hand.left.push_front(one));
+        if let Some(cut) = self.cut.take() {
+            // Whether its marks are written is not known, and nothing of it was handed out.
+            let hands = self.hands.entry(cut.line).or_default();
+            for Piece { mark, slice } in cut.pieces {
+                if let Some(hand) = hands.iter_mut().find(|hand| hand.chunk == mark.chunk) {
+                    slice.into_iter().rev().for_each(|one| hand.left.push_front(one));
+                }
+            }
         }
-        let lines: Vec<Line> = self.hands.keys().cloned().collect();
-        lines.iter().for_each(|line| self.put_back(line));
+        for (line, hands) in std::mem::take(&mut self.hands) {
+            hands.into_iter().for_each(|hand| self.put_back(&line, hand));
+        }
     }
 
-    fn put_back(&mut self, line: &Line) {
-        let Some(hand) = self.hands.remove(line) else { return };
+    fn put_back(&mut self, line: &Line, hand: Hand) {
         let rest: Vec<MessageId> = hand.left.iter().map(|one| one.message.id).collect();
         let messages = rest.len();
         if self.settings.planted.has(Fault::RequeueWhileOpen) {
@@ -480,6 +511,28 @@ impl LaneMachine {
             holding.rest = rest;
         }
         self.through(hand.chunk, messages);
+    }
+}
+
+impl Cut {
+    fn step(&self) -> Step {
+        Step::Mark(self.pieces.iter().map(|piece| piece.mark.clone()).collect())
+    }
+}
+
+impl Hand {
+    /// A piece of a slice: the watermark moves over it.
+    fn piece(&mut self, slice: Vec<Prepared>, now: Now) -> Piece {
+        self.upto += slice.len();
+        let check = |one: &Prepared| Check {
+            message: one.message.id,
+            attempt: self.attempt,
+            number: one.message.to,
+            scopes: Arc::clone(&one.scopes),
+            consent_since_ms: one.consent_since_ms,
+        };
+        let checks = slice.iter().map(check).collect();
+        Piece { mark: SliceMark { chunk: self.chunk, upto: self.upto, checks, at_ms: now.ms }, slice }
     }
 }
 

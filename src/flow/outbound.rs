@@ -125,12 +125,15 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
                 let answer = told(&lane, "the queue cannot be looked at", flow.store.lines(&lane.name).await);
                 lane.machine().looked(flow.now(), answer);
             }
-            Step::Lease(line) => {
-                let answer = flow.store.lease_chunk(&lane.name, &line, flow.clock.now_ms(), lease_ms()).await;
-                let answer = match told(&lane, "no work can be read", answer) {
-                    Ok(Some(chunk)) => Ok(within_hours(&flow, &lane, chunk, &stop).await),
-                    answer => answer,
-                };
+            Step::Lease(line, messages) => {
+                let now_ms = flow.clock.now_ms();
+                let answer = flow.store.lease_chunks(&lane.name, &line, messages, now_ms, lease_ms()).await;
+                let mut answer = told(&lane, "no work can be read", answer);
+                if let Ok(chunks) = &mut answer {
+                    for chunk in std::mem::take(chunks) {
+                        chunks.extend(within_hours(&flow, &lane, chunk, &stop).await);
+                    }
+                }
                 let (config, now) = (flow.config(), flow.now());
                 lane.machine().leased(now, &line, answer, |message| judgement(&config, message, now.ms));
             }
@@ -139,8 +142,8 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
                 let answer = told(&lane, "the history of a retried chunk cannot be read", answer);
                 lane.machine().history(flow.now(), answer);
             }
-            Step::Mark(mark) => {
-                let answer = flow.store.mark_slice(mark).await;
+            Step::Mark(marks) => {
+                let answer = flow.store.mark_slice(marks).await;
                 let answer = told(&lane, "a slice cannot be marked, nothing is sent", answer);
                 let submissions = lane.machine().marked(flow.now(), answer);
                 lane.submit(submissions);

@@ -41,16 +41,20 @@ impl Flow {
             if interrupted.is_empty() {
                 break;
             }
+            let mut all = Record::default();
             for one in interrupted {
                 let doubts = config.carrier(&one.chunk.lane).map_or(NO_CARRIER, |carrier| carrier.doubts());
-                let settlement = settlement(one, doubts, self.clock.now_ms(), &self.ids, Planted::NONE);
-                self.record(settlement.record).await?;
-                let counts = settlement.counts;
+                let Settlement { record, counts } =
+                    settlement(one, doubts, self.clock.now_ms(), &self.ids, Planted::NONE);
+                all.outcomes.extend(record.outcomes);
+                all.retry.extend(record.retry);
+                all.done.extend(record.done);
                 recovered.chunks += counts.chunks;
                 recovered.unsent += counts.unsent;
                 recovered.in_doubt += counts.in_doubt;
                 recovered.resent += counts.resent;
             }
+            self.record(all).await?;
         }
         self.metrics.in_doubt.add(recovered.in_doubt);
         Ok(recovered)

@@ -8,7 +8,7 @@ use super::consent;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::outcomes;
-use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, LineDue, OutcomeRow, SliceMark};
+use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark};
 use super::sql::Sql;
 use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind};
 use crate::rules::consent::{NoConsent, blocked_by, consented};
@@ -17,14 +17,19 @@ use crate::rules::machines::dispatcher::Line;
 /// So many interrupted chunks at once: some 5 MB; who asks again gets the rest.
 const INTERRUPTED_AT_ONCE: i64 = 64;
 
-// One index probe.
+// One range of an index: the chunks due longest, as long as those before hold fewer messages than asked for.
 static LEASE: Sql = Sql::new(
     "update chunk set state = 'leased', epoch = {int epoch}, lease_ms = {int lease_ms}, \
          lease_until_ms = {int now_ms} + {int lease_ms} \
-     where state = 'waiting' and id = ( \
-         select c.id from chunk c where c.state = 'waiting' and c.lane = {text lane} and c.line = {text line} \
-             and c.not_before_ms <= {int now_ms} order by c.not_before_ms, c.id limit 1 {skip_locked}) \
-     returning {pack id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members}",
+     where state = 'waiting' and id in ( \
+         select id from ( \
+             select id, sum(size - sent_upto) over (order by not_before_ms, id rows unbounded preceding) \
+                 - (size - sent_upto) as before \
+             from (select c.id, c.size, c.sent_upto, c.not_before_ms from chunk c where c.state = 'waiting' \
+                 and c.lane = {text lane} and c.line = {text line} and c.not_before_ms <= {int now_ms} \
+                 order by c.not_before_ms, c.id limit {int messages} {skip_locked}) longest) counted \
+         where before < {int messages}) \
+     returning {pack id, lane, class, campaign, attempt, sent_upto, lease_until_ms, members, not_before_ms}",
 );
 /// The lines that wait, two index probes for each: from one line to the next, whatever the number of chunks.
 static LINES: Sql = Sql::new(
@@ -96,6 +101,9 @@ struct ChunkColumns {
     sent_upto: usize,
     lease_until_ms: i64,
     members: String,
+    /// Only of those that were leased: their order.
+    #[serde(default)]
+    not_before_ms: i64,
 }
 
 /// The class of a rank in the database.
@@ -133,43 +141,61 @@ pub(super) async fn lines(readers: &Readers, lane: &str) -> Result<Vec<LineDue>,
         .collect()
 }
 
-/// Leases the chunk of a line that has been due longest.
-pub(super) async fn lease(
-    tx: &mut Tx<'_>,
-    lane: &str,
-    line: &Line,
-    now_ms: i64,
-    lease_ms: i64,
-) -> Result<Option<LeasedChunk>, StoreError> {
-    let line = line_key(line);
-    let argument = serde_json::json!({
-        "lane": lane, "line": line, "now_ms": now_ms, "lease_ms": lease_ms, "epoch": tx.epoch,
-    });
-    match tx.rows(&LEASE, &argument).await?.pop() {
-        Some(columns) => with_members(tx, columns).await.map(Some),
-        None => Ok(None),
-    }
+/// What is asked for with a lease.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Lease {
+    pub(super) lane: String,
+    /// As [`line_key`] has it.
+    pub(super) line: String,
+    /// One chunk, and more while those before it hold fewer messages than this.
+    pub(super) messages: usize,
+    pub(super) now_ms: i64,
+    pub(super) lease_ms: i64,
 }
 
-async fn with_members(tx: &mut Tx<'_>, columns: ChunkColumns) -> Result<LeasedChunk, StoreError> {
-    let damaged = |what: &str| StoreError::Corrupt(format!("chunk {}: {what}", columns.id.0));
-    let ids: Vec<MessageId> =
-        serde_json::from_str(&columns.members).map_err(|_| damaged("its members cannot be read"))?;
-    let messages: Vec<Outbound> = tx.list(&MEMBERS, &ids).await?;
+/// Leases the chunks of a line that have been due longest, in the order in which they go.
+pub(super) async fn lease(tx: &mut Tx<'_>, lease: &Lease) -> Result<Vec<LeasedChunk>, StoreError> {
+    #[derive(Serialize)]
+    struct Argument<'a> {
+        #[serde(flatten)]
+        lease: &'a Lease,
+        epoch: i64,
+    }
+    let argument = Argument { lease, epoch: tx.epoch };
+    let mut chunks: Vec<ChunkColumns> = tx.rows(&LEASE, &argument).await?;
+    chunks.sort_unstable_by_key(|chunk| (chunk.not_before_ms, chunk.id));
+    with_members(tx, chunks).await
+}
+
+/// Chunks with their messages.
+async fn with_members(tx: &mut Tx<'_>, chunks: Vec<ChunkColumns>) -> Result<Vec<LeasedChunk>, StoreError> {
+    let damaged = |id: ChunkId, what: &str| StoreError::Corrupt(format!("chunk {}: {what}", id.0));
+    let members = |chunk: &ChunkColumns| -> Result<Vec<MessageId>, StoreError> {
+        serde_json::from_str(&chunk.members).map_err(|_| damaged(chunk.id, "its members cannot be read"))
+    };
+    let ids: Vec<Vec<MessageId>> = chunks.iter().map(members).collect::<Result<_, _>>()?;
+    let asked: Vec<MessageId> = ids.iter().flatten().copied().collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let messages: Vec<Outbound> = tx.list(&MEMBERS, &asked).await?;
     let mut messages: HashMap<MessageId, Outbound> =
         messages.into_iter().map(|message| (message.id, message)).collect();
-    let members: Option<Vec<Outbound>> = ids.iter().map(|id| messages.remove(id)).collect();
-    Ok(LeasedChunk {
-        members: members.ok_or_else(|| damaged("a member is missing, or is named twice"))?,
-        id: columns.id,
-        lane: columns.lane,
-        class: class(columns.class)?,
-        campaign: columns.campaign,
-        attempt: columns.attempt,
-        sent_upto: columns.sent_upto,
-        lease_until_ms: columns.lease_until_ms,
-        closes_ms: None,
-    })
+    let whole = chunks.into_iter().zip(ids).map(|(columns, ids)| {
+        let members: Option<Vec<Outbound>> = ids.iter().map(|id| messages.remove(id)).collect();
+        Ok(LeasedChunk {
+            members: members.ok_or_else(|| damaged(columns.id, "a member is missing, or is named twice"))?,
+            id: columns.id,
+            lane: columns.lane,
+            class: class(columns.class)?,
+            campaign: columns.campaign,
+            attempt: columns.attempt,
+            sent_upto: columns.sent_upto,
+            lease_until_ms: columns.lease_until_ms,
+            closes_ms: None,
+        })
+    });
+    whole.collect()
 }
 
 #[derive(Serialize)]
@@ -185,14 +211,11 @@ struct Id {
     id: ChunkId,
 }
 
-/// Moves watermarks, and tells for each slice which of its messages an opt-out stops; these are recorded as suppressed.
-/// A chunk that is no longer ours is refused.
-pub(super) async fn mark(
-    tx: &mut Tx<'_>,
-    marks: &[&SliceMark],
-) -> Result<Vec<Result<Vec<MessageId>, StoreError>>, StoreError> {
+/// Moves watermarks, and tells which messages an opt-out stops; these are recorded as suppressed. A chunk that is no longer
+/// ours is refused.
+pub(super) async fn mark(tx: &mut Tx<'_>, marks: &[&SliceMark]) -> Result<Marked, StoreError> {
     if marks.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Marked::default());
     }
     let mut furthest: BTreeMap<ChunkId, MarkParam> = BTreeMap::new();
     for mark in marks {
@@ -230,21 +253,8 @@ pub(super) async fn mark(
         })
         .collect();
     outcomes::insert(tx, &suppressed.values().collect::<Vec<_>>()).await?;
-    let of_mark = |mark: &SliceMark| {
-        let messages = mark.checks.iter().map(|check| check.message);
-        messages.filter(|message| suppressed.contains_key(message)).collect::<BTreeSet<_>>()
-    };
-    Ok(marks
-        .iter()
-        .map(|mark| {
-            if ours.contains(&mark.chunk) {
-                Ok(of_mark(mark).into_iter().collect())
-            } else {
-                let reason = format!("chunk {} is not ours any more; send nothing of it", mark.chunk.0);
-                Err(StoreError::Refused(reason))
-            }
-        })
-        .collect())
+    let refused = marks.iter().map(|mark| mark.chunk).filter(|chunk| !ours.contains(chunk));
+    Ok(Marked { stopped: suppressed.into_keys().collect(), refused: refused.collect() })
 }
 
 /// The messages that may not go, with the time of their slice and the cause: one look at the opt-outs, and one at the
@@ -305,34 +315,31 @@ pub(super) async fn interrupted(
     });
     tx.change(&TAKE_OVER, &argument).await?;
     let chunks: Vec<ChunkColumns> = tx.rows(&OWNERLESS, &argument).await?;
-    let mut all = Vec::with_capacity(chunks.len());
-    for columns in chunks {
-        let chunk = with_members(tx, columns).await?;
-        all.push(judge(tx, chunk).await?);
-    }
-    Ok(all)
-}
-
-async fn judge(tx: &mut Tx<'_>, chunk: LeasedChunk) -> Result<Interrupted, StoreError> {
-    let (marked, above) = chunk.members.split_at(chunk.sent_upto.min(chunk.members.len()));
-    let (marked, unsent) = (marked.to_vec(), above.to_vec());
-    let asked: Vec<_> = marked
+    let chunks = with_members(tx, chunks).await?;
+    let marked = |chunk: &LeasedChunk| chunk.sent_upto.min(chunk.members.len());
+    let asked: Vec<_> = chunks
         .iter()
-        .map(|message| serde_json::json!({ "message": message.id, "attempt": chunk.attempt }))
+        .flat_map(|chunk| chunk.members[..marked(chunk)].iter().map(|message| (message.id, chunk.attempt)))
+        .map(|(message, attempt)| serde_json::json!({ "message": message, "attempt": attempt }))
         .collect();
     let rows: Vec<Answered> = if asked.is_empty() { Vec::new() } else { tx.list(&ANSWERED, &asked).await? };
     let mut parts: HashMap<MessageId, Vec<i64>> = HashMap::new();
     for row in rows {
         parts.entry(row.message).or_default().push(row.part);
     }
-    let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
-    for message in marked {
-        match parts.remove(&message.id) {
-            Some(parts) => answered.push((message, parts)),
-            None => in_doubt.push(message),
+    let judged = chunks.into_iter().map(|chunk| {
+        let (marked, unsent) = chunk.members.split_at(marked(&chunk));
+        let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
+        for message in marked {
+            match parts.remove(&message.id) {
+                Some(parts) => answered.push((message.clone(), parts)),
+                None => in_doubt.push(message.clone()),
+            }
         }
-    }
-    Ok(Interrupted { chunk, in_doubt, answered, unsent })
+        let unsent = unsent.to_vec();
+        Interrupted { chunk, in_doubt, answered, unsent }
+    });
+    Ok(judged.collect())
 }
 
 /// Notes that this run has ended by itself.

@@ -1,6 +1,8 @@
 //! The rows callers hand to the store and get back from it, as plain values.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +113,7 @@ pub struct Check {
     /// The handset.
     pub number: Msisdn,
     /// The scopes whose opt-out stops it.
-    pub scopes: Vec<Scope>,
+    pub scopes: Arc<[Scope]>,
     /// Where it needs an opt-in in one of these scopes: since when one counts, milliseconds since the epoch.
     pub consent_since_ms: Option<i64>,
 }
@@ -127,6 +129,27 @@ pub struct SliceMark {
     pub checks: Vec<Check>,
     /// Now, milliseconds since the epoch.
     pub at_ms: i64,
+}
+
+/// What came of marking a slice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// Messages that an opt-out stops: recorded as suppressed, and not to be sent.
+    pub stopped: BTreeSet<MessageId>,
+    /// Chunks that are not ours any more: nothing of them is to be sent.
+    pub refused: Vec<ChunkId>,
+}
+
+impl Marked {
+    /// What of it concerns these slices.
+    pub(super) fn of(&self, marks: &[SliceMark]) -> Self {
+        let checked = marks.iter().flat_map(|mark| &mark.checks).map(|check| check.message);
+        let chunks = marks.iter().map(|mark| mark.chunk);
+        Self {
+            stopped: checked.filter(|message| self.stopped.contains(message)).collect(),
+            refused: chunks.filter(|chunk| self.refused.contains(chunk)).collect(),
+        }
+    }
 }
 
 /// One thing that happened to one part of one attempt. Key: (message, attempt, part, kind).

@@ -18,12 +18,11 @@ use super::error::{StoreError, commit_is_unknown, judge};
 use super::locator::Generations;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
-    Acceptance, Campaign, CampaignState, ChunkId, Claimed, Interrupted, LeasedChunk, ReceiptFate, ReceiptRow,
-    Record, SliceMark, TurnCommit,
+    Acceptance, Campaign, CampaignState, ChunkId, Claimed, Interrupted, LeasedChunk, Marked, ReceiptFate,
+    ReceiptRow, Record, SliceMark, TurnCommit,
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
-use crate::rules::machines::dispatcher::Line;
 use crate::store::{accept, accounts, consent, desk, erase, events, inbound, outcomes, pulse, queue};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
@@ -66,8 +65,8 @@ pub(super) enum Write {
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
     Interrupted { now_ms: i64, lease_ms: i64 },
-    Slice(SliceMark),
-    Lease { lane: String, line: Line, now_ms: i64, lease_ms: i64 },
+    Slice(Vec<SliceMark>),
+    Lease(queue::Lease),
     Conversation(ConversationUpdate),
     Tag(TagChange),
     Pulse(PulseRow),
@@ -86,14 +85,14 @@ pub(super) enum Answer {
     Erased(Erased),
     Parts(Option<Vec<PartRow>>),
     Interrupted(Vec<Interrupted>),
-    Suppressed(Vec<MessageId>),
+    Marked(Marked),
     Turned(Vec<MessageId>),
-    Leased(Option<LeasedChunk>),
+    Leased(Vec<LeasedChunk>),
     Handed(Handed),
     Conversation(Conversation),
 }
 
-/// Chunks handed out by `lease_chunk` and not yet through: what is leased to us beyond these has no owner.
+/// Chunks handed out by `lease_chunks` and not yet through: what is leased to us beyond these has no owner.
 #[derive(Debug, Clone, Default)]
 struct Held(Arc<Mutex<HashSet<ChunkId>>>);
 
@@ -103,24 +102,24 @@ impl Held {
     }
 }
 
-/// A leased chunk on its way to who asked. Should that one have gone, it has no owner again.
+/// Leased chunks on their way to who asked. Should that one have gone, they have no owner again.
 #[derive(Debug)]
 pub(super) struct Handed {
-    chunk: Option<LeasedChunk>,
+    chunks: Vec<LeasedChunk>,
     held: Held,
 }
 
 impl Handed {
-    /// It has arrived.
-    pub(super) fn take(mut self) -> Option<LeasedChunk> {
-        self.chunk.take()
+    /// They have arrived.
+    pub(super) fn take(mut self) -> Vec<LeasedChunk> {
+        std::mem::take(&mut self.chunks)
     }
 }
 
 impl Drop for Handed {
     fn drop(&mut self) {
-        if let Some(chunk) = &self.chunk {
-            self.held.with(|held| held.remove(&chunk.id));
+        if !self.chunks.is_empty() {
+            self.held.with(|held| self.chunks.iter().for_each(|chunk| _ = held.remove(&chunk.id)));
         }
     }
 }
@@ -157,6 +156,7 @@ impl Write {
             Self::Receipts(receipts) => receipts.len(),
             Self::Consent(changes) => changes.len(),
             Self::List { rows, .. } => rows.len(),
+            Self::Slice(marks) => marks.len(),
             _ => 1,
         }
     }
@@ -327,9 +327,9 @@ impl Writer {
                 self.held.with(|held| held.retain(|chunk| !record.done.contains(chunk)));
                 Ok(answer)
             }
-            (_, Ok(Answer::Leased(Some(chunk)))) => {
-                self.held.with(|held| held.insert(chunk.id));
-                Ok(Answer::Handed(Handed { chunk: Some(chunk), held: self.held.clone() }))
+            (_, Ok(Answer::Leased(chunks))) => {
+                self.held.with(|held| held.extend(chunks.iter().map(|chunk| chunk.id)));
+                Ok(Answer::Handed(Handed { chunks, held: self.held.clone() }))
             }
             (_, answer) => answer,
         };
@@ -543,11 +543,16 @@ async fn apply(
             answers[index] = Ok(Answer::Claimed(outcomes::rematch(tx).await?));
         }
     }
-    let (slots, marks): (Vec<usize>, Vec<&SliceMark>) = indexed()
-        .filter_map(|(index, write)| if let Write::Slice(mark) = write { Some((index, mark)) } else { None })
-        .unzip();
-    for (index, answer) in slots.into_iter().zip(queue::mark(tx, &marks).await?) {
-        answers[index] = answer.map(Answer::Suppressed);
+    let marks: Vec<&SliceMark> = writes
+        .iter()
+        .filter_map(|write| if let Write::Slice(marks) = write { Some(marks) } else { None })
+        .flatten()
+        .collect();
+    let marked = queue::mark(tx, &marks).await?;
+    for (index, write) in indexed() {
+        if let Write::Slice(marks) = write {
+            answers[index] = Ok(Answer::Marked(marked.of(marks)));
+        }
     }
     // before the leases: what is leased below is not in `held` yet, and not interrupted
     for (index, write) in indexed() {
@@ -556,8 +561,8 @@ async fn apply(
         }
     }
     for (index, write) in indexed() {
-        if let Write::Lease { lane, line, now_ms, lease_ms } = write {
-            answers[index] = Ok(Answer::Leased(queue::lease(tx, lane, line, *now_ms, *lease_ms).await?));
+        if let Write::Lease(lease) = write {
+            answers[index] = Ok(Answer::Leased(queue::lease(tx, lease).await?));
         }
     }
     events::write(tx).await?;

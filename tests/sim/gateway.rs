@@ -11,7 +11,7 @@ use std::time::Duration;
 use backchat::flow::consent::Judgement;
 use backchat::flow::lane::{LaneMachine, LaneSettings, Now, Room, Step, Taken};
 use backchat::flow::recovery::settlement;
-use backchat::message::{IdSource, MessageId, Outbound, Scope};
+use backchat::message::{IdSource, Outbound, Scope};
 use backchat::rules::consent::{Stop, blocking_scopes};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::rules::machines::faults::Fault;
@@ -19,7 +19,7 @@ use backchat::smpp::door::Door;
 use backchat::smpp::outbox::{InFlight, Link, Outbox, Socket};
 use backchat::smpp::pace::Pace;
 use backchat::smpp::submission::{PartFate, Settled, Submission};
-use backchat::store::{Interrupted, Record, StoreError};
+use backchat::store::{Interrupted, Marked, Record, StoreError};
 use bytes::Bytes;
 use protocol::pdu::{Bind, Body, MessageResp, Pdu};
 use protocol::session::{BindMode, Event as SessionEvent, Session, Settings};
@@ -237,9 +237,9 @@ impl World {
             let step = gateway.lane.step(now, room, &gateway.door);
             let command = match step {
                 Step::Look => Command::Lines,
-                Step::Lease(line) => Command::Lease(line),
+                Step::Lease(line, messages) => Command::Lease(line, messages),
                 Step::History(messages) => Command::History(messages),
-                Step::Mark(mark) => Command::Mark(mark),
+                Step::Mark(marks) => Command::Mark(marks),
                 Step::Recover if self.plan.broken.is(WorldFault::SkipRecovery) => {
                     gateway.lane.recovered(now, Ok(()));
                     continue;
@@ -292,7 +292,7 @@ impl World {
                 });
                 self.on_the_way_out(|lane| lane.looked(now, told));
             }
-            Command::Lease(line) => self.leased(now, &line, told),
+            Command::Lease(line, _) => self.leased(now, &line, told),
             Command::History(_) => {
                 let told = told.and_then(|told| match told {
                     Told::History(taken) => Ok(taken),
@@ -334,13 +334,13 @@ impl World {
 
     fn leased(&mut self, now: Now, line: &Line, told: Result<Told, StoreError>) {
         let told = told.map(|told| match told {
-            Told::Leased(chunk) => chunk,
-            _ => None,
+            Told::Leased(chunks) => chunks,
+            _ => Vec::new(),
         });
         self.on_the_way_out(|lane| lane.leased(now, line, told, judgement));
     }
 
-    fn marked(&mut self, now: Now, told: Result<Vec<MessageId>, StoreError>) {
+    fn marked(&mut self, now: Now, told: Result<Marked, StoreError>) {
         if let Some(gateway) = &mut self.gateway {
             gateway.out = Out::Free;
             let parts = gateway.lane.marked(now, told);

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use backchat::message::MessageId;
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
-    Acceptance, Interrupted, LeasedChunk, LineDue, ReceiptRow, Record, SliceMark, StoreError,
+    Acceptance, Interrupted, LeasedChunk, LineDue, Marked, ReceiptRow, Record, SliceMark, StoreError,
 };
 
 use crate::dice::Dice;
@@ -23,9 +23,9 @@ const UNSYNCED: usize = 12;
 #[derive(Debug, Clone)]
 pub enum Command {
     Lines,
-    Lease(Line),
+    Lease(Line, usize),
     History(Vec<MessageId>),
-    Mark(SliceMark),
+    Mark(Vec<SliceMark>),
     Record(Record),
     Interrupted,
     Settled(Record),
@@ -46,9 +46,9 @@ pub enum Word {
 #[derive(Debug)]
 pub enum Told {
     Lines(Vec<LineDue>),
-    Leased(Option<LeasedChunk>),
+    Leased(Vec<LeasedChunk>),
     History(HashMap<MessageId, Vec<i64>>),
-    Marked(Vec<MessageId>),
+    Marked(Marked),
     Interrupted(Vec<Interrupted>),
     Done,
     /// It is registered already: a redelivery. Whether the handset is opted out now.
@@ -148,11 +148,11 @@ impl World {
             Fate::LosesCommit => Err(unknown()),
             Fate::Fine | Fate::LosesAnswer => {
                 let told = self.carry_out(pending.epoch, &pending.command);
-                if let Ok(Told::Leased(Some(chunk))) = &told
+                if let Ok(Told::Leased(chunks)) = &told
                     && pending.fate == Fate::Fine
                     && !pending.orphaned
                 {
-                    self.memory.model.hand_over(chunk.id);
+                    chunks.iter().for_each(|chunk| self.memory.model.hand_over(chunk.id));
                 }
                 if pending.fate == Fate::Fine { told } else { Err(unknown()) }
             }
@@ -187,9 +187,11 @@ impl World {
         let model = &mut self.memory.model;
         Ok(match command {
             Command::Lines => Told::Lines(model.lines(LANE)),
-            Command::Lease(line) => Told::Leased(model.lease(epoch, LANE, line, now_ms, LEASE_MS)),
+            Command::Lease(line, messages) => {
+                Told::Leased(model.lease(epoch, LANE, line, *messages, now_ms, LEASE_MS))
+            }
             Command::History(messages) => Told::History(model.sent_parts(messages)),
-            Command::Mark(mark) => Told::Marked(model.mark(epoch, mark)?),
+            Command::Mark(marks) => Told::Marked(model.mark(epoch, marks)),
             Command::Interrupted => Told::Interrupted(model.interrupted(epoch, now_ms, LEASE_MS)),
             Command::Record(record) | Command::Settled(record) => {
                 model.record(epoch, record);

@@ -54,11 +54,11 @@ async fn stopped(store: &Store, of: i64, purpose: Purpose, consent_since_ms: Opt
         message: leased.members[0].id,
         attempt: 0,
         number: leased.members[0].to,
-        scopes,
+        scopes: scopes.into(),
         consent_since_ms,
     };
     let mark = SliceMark { chunk: ChunkId(leased.id.0), upto: 1, checks: vec![check], at_ms: NOW };
-    !store.mark_slice(mark).await.unwrap().is_empty()
+    !store.mark_chunk(mark).await.unwrap().is_empty()
 }
 
 async fn every_change_is_shown_with_its_evidence_and_its_place_in_the_chain(place: Place) {

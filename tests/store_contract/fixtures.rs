@@ -6,8 +6,8 @@ use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Pu
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
     Acceptance, Access, Channel, ChunkId, ConsentChange, ConsentKind, Evidence, InboundCommit, InboundRow,
-    Invitation, InvitationChange, InvitationStanding, InvitationState, Location, NewChunk, OpenError,
-    Options, OutcomeRow, ReceiptRow, Store, SubjectKey,
+    Invitation, InvitationChange, InvitationStanding, InvitationState, LeasedChunk, Location, NewChunk,
+    OpenError, Options, OutcomeRow, ReceiptRow, SliceMark, Store, StoreError, SubjectKey,
 };
 
 use crate::postgres;
@@ -320,6 +320,42 @@ pub fn consent(id: i64, of: i64, kind: ConsentKind) -> ConsentChange {
         actor: "handset".to_owned(),
         evidence: Evidence::default(),
         asks: None,
+    }
+}
+
+/// The queue, one chunk at a time: what most tests are about.
+pub trait ChunkByChunk {
+    /// The chunk that has been due longest.
+    async fn lease_chunk(
+        &self,
+        lane: &str,
+        line: &Line,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<Option<LeasedChunk>, StoreError>;
+    /// The messages that an opt-out stops; refused where the chunk is not ours.
+    async fn mark_chunk(&self, mark: SliceMark) -> Result<Vec<MessageId>, StoreError>;
+}
+
+impl ChunkByChunk for Store {
+    async fn lease_chunk(
+        &self,
+        lane: &str,
+        line: &Line,
+        now_ms: i64,
+        lease_ms: i64,
+    ) -> Result<Option<LeasedChunk>, StoreError> {
+        let mut chunks = self.lease_chunks(lane, line, 1, now_ms, lease_ms).await?;
+        assert!(chunks.len() <= 1, "one was asked for");
+        Ok(chunks.pop())
+    }
+
+    async fn mark_chunk(&self, mark: SliceMark) -> Result<Vec<MessageId>, StoreError> {
+        let marked = self.mark_slice(vec![mark]).await?;
+        match marked.refused.as_slice() {
+            [] => Ok(marked.stopped.into_iter().collect()),
+            refused => Err(StoreError::Refused(format!("{refused:?} not ours"))),
+        }
     }
 }
 

@@ -20,6 +20,8 @@ crate::contract! {
     an_opt_out_committed_before_the_slice_suppresses_and_is_recorded_once,
     an_opt_out_of_another_scope_or_number_suppresses_nothing,
     a_slice_of_a_chunk_that_was_taken_over_is_refused,
+    a_lease_takes_chunks_while_those_before_hold_too_few_messages,
+    a_slice_over_several_chunks_is_marked_at_once_and_refused_only_where_one_is_not_ours,
     a_replaced_owner_cannot_queue_what_its_successor_queues,
     what_is_to_be_tried_again_waits_its_time_in_a_new_chunk,
     the_watermark_never_moves_back,
@@ -31,7 +33,7 @@ fn check(message: i64) -> Check {
         message: MessageId(message),
         attempt: 0,
         number: number(message),
-        scopes: vec![Scope::Everything, Scope::Sender("88001".to_owned())],
+        scopes: [Scope::Everything, Scope::Sender("88001".to_owned())].into(),
         consent_since_ms: None,
     }
 }
@@ -160,8 +162,8 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
     let store = place.open().await;
     store.accept(acceptance(10)).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    store.mark_slice(mark(100, 3, 1..=3)).await.unwrap();
-    store.mark_slice(mark(100, 6, 4..=6)).await.unwrap();
+    store.mark_chunk(mark(100, 3, 1..=3)).await.unwrap();
+    store.mark_chunk(mark(100, 6, 4..=6)).await.unwrap();
     let mut second_part = sent(5, "id-5");
     second_part.part = 1;
     let earlier_try = backchat::store::OutcomeRow { attempt: 7, ..sent(3, "id-3") };
@@ -191,7 +193,7 @@ async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(4)).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    store.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
+    store.mark_chunk(mark(100, 2, [1, 2])).await.unwrap();
     store.close(NOW).await;
 
     let store = place.open().await;
@@ -255,9 +257,9 @@ async fn an_opt_out_committed_before_the_slice_suppresses_and_is_recorded_once(p
     store.accept(acceptance(4)).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     store.consent(vec![consent(1, 2, ConsentKind::OptOut)]).await.unwrap();
-    assert_eq!(store.mark_slice(mark(100, 4, 1..=4)).await, Ok(vec![MessageId(2)]));
+    assert_eq!(store.mark_chunk(mark(100, 4, 1..=4)).await, Ok(vec![MessageId(2)]));
     assert_eq!(
-        store.mark_slice(mark(100, 4, 1..=4)).await,
+        store.mark_chunk(mark(100, 4, 1..=4)).await,
         Ok(vec![MessageId(2)]),
         "a repeat tells the same"
     );
@@ -266,7 +268,7 @@ async fn an_opt_out_committed_before_the_slice_suppresses_and_is_recorded_once(p
     let times = life.entries.iter().filter(|entry| entry.kind == "suppressed").count();
     assert_eq!(times, 1);
     store.consent(vec![consent(2, 3, ConsentKind::OptOut), consent(3, 3, ConsentKind::OptIn)]).await.unwrap();
-    assert_eq!(store.mark_slice(mark(100, 4, [3])).await, Ok(vec![]), "opted in again");
+    assert_eq!(store.mark_chunk(mark(100, 4, [3])).await, Ok(vec![]), "opted in again");
 }
 
 async fn an_opt_out_of_another_scope_or_number_suppresses_nothing(place: Place) {
@@ -276,12 +278,12 @@ async fn an_opt_out_of_another_scope_or_number_suppresses_nothing(place: Place) 
     let mut other_scope = consent(1, 1, ConsentKind::OptOut);
     other_scope.scope = "sender:99009".to_owned();
     store.consent(vec![other_scope, consent(2, 77, ConsentKind::OptOut)]).await.unwrap();
-    assert_eq!(store.mark_slice(mark(100, 2, 1..=2)).await, Ok(vec![]));
+    assert_eq!(store.mark_chunk(mark(100, 2, 1..=2)).await, Ok(vec![]));
 }
 
 async fn a_slice_of_a_chunk_that_was_taken_over_is_refused(place: Place) {
     let store = place.open().await;
-    let refused = store.mark_slice(mark(100, 1, [1])).await;
+    let refused = store.mark_chunk(mark(100, 1, [1])).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "never leased: {refused:?}");
     if place.is_sqlite() {
         return;
@@ -290,11 +292,44 @@ async fn a_slice_of_a_chunk_that_was_taken_over_is_refused(place: Place) {
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     let lapsed = place.open_at(NOW, 9).await.unwrap();
     assert_eq!(lapsed.interrupted(NOW + LEASE, LEASE).await.unwrap().len(), 0, "the lease still runs");
-    store.mark_slice(SliceMark { at_ms: NOW + LEASE, ..mark(100, 1, [1]) }).await.unwrap();
+    store.mark_chunk(SliceMark { at_ms: NOW + LEASE, ..mark(100, 1, [1]) }).await.unwrap();
     assert_eq!(lapsed.interrupted(NOW + LEASE + 1, LEASE).await.unwrap().len(), 0, "a slice renews it");
     assert_eq!(lapsed.interrupted(NOW + 2 * LEASE + 1, LEASE).await.unwrap().len(), 1);
-    let refused = store.mark_slice(mark(100, 2, [2])).await;
+    let refused = store.mark_chunk(mark(100, 2, [2])).await;
     assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+}
+
+async fn a_lease_takes_chunks_while_those_before_hold_too_few_messages(place: Place) {
+    let store = place.open().await;
+    let messages = (1..=9).map(message).collect();
+    let earlier = NewChunk { not_before_ms: NOW - 5, ..chunk(103, [8, 9]) };
+    let later = NewChunk { not_before_ms: NOW + 1, ..chunk(104, [7]) };
+    let chunks = vec![chunk(100, [1]), chunk(101, [2, 3, 4]), chunk(102, [5, 6]), earlier, later];
+    store.accept(Acceptance { messages, chunks, ..Acceptance::default() }).await.unwrap();
+    let leased = store.lease_chunks(LANE, &line(), 4, NOW, LEASE).await.unwrap();
+    let told: Vec<_> = leased.iter().map(|chunk| (chunk.id.0, ids(&chunk.members))).collect();
+    assert_eq!(told, [(103, vec![8, 9]), (100, vec![1]), (101, vec![2, 3, 4])], "the earliest first");
+    let rest = store.lease_chunks(LANE, &line(), 4, NOW, LEASE).await.unwrap();
+    assert_eq!(rest.iter().map(|chunk| chunk.id.0).collect::<Vec<_>>(), [102], "what is not due stays");
+    assert_eq!(store.lease_chunks(LANE, &line(), 4, NOW, LEASE).await, Ok(vec![]));
+}
+
+async fn a_slice_over_several_chunks_is_marked_at_once_and_refused_only_where_one_is_not_ours(place: Place) {
+    let store = place.open().await;
+    let messages = (1..=4).map(message).collect();
+    let chunks = vec![chunk(100, [1, 2]), chunk(101, [3, 4])];
+    store.accept(Acceptance { messages, chunks, ..Acceptance::default() }).await.unwrap();
+    store.lease_chunks(LANE, &line(), 4, NOW, LEASE).await.unwrap();
+    store.consent(vec![consent(1, 3, ConsentKind::OptOut)]).await.unwrap();
+    let slice = vec![mark(100, 2, [1, 2]), mark(101, 1, [3]), mark(999, 1, [4])];
+    let marked = store.mark_slice(slice).await.unwrap();
+    assert_eq!(marked.stopped.into_iter().collect::<Vec<_>>(), [MessageId(3)]);
+    assert_eq!(marked.refused, [ChunkId(999)]);
+    store.close(NOW).await;
+    let store = place.open().await;
+    let left = store.interrupted(NOW, LEASE).await.unwrap();
+    let upto: Vec<_> = left.iter().map(|one| (one.chunk.id.0, one.chunk.sent_upto)).collect();
+    assert_eq!(upto, [(100, 2), (101, 1)]);
 }
 
 async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
@@ -304,7 +339,7 @@ async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
     let old = place.open().await;
     old.accept(acceptance(2)).await.unwrap();
     old.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    old.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
+    old.mark_chunk(mark(100, 2, [1, 2])).await.unwrap();
     let new = place.open().await;
     let found = new.interrupted(NOW, LEASE).await.unwrap();
     assert_eq!(ids(&found[0].in_doubt), [1, 2], "another run of the same node: the older one is dead");
@@ -328,7 +363,7 @@ async fn what_is_to_be_tried_again_waits_its_time_in_a_new_chunk(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(2)).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    store.mark_slice(mark(100, 2, [1, 2])).await.unwrap();
+    store.mark_chunk(mark(100, 2, [1, 2])).await.unwrap();
     let again = NewChunk {
         attempt: 1,
         not_before_ms: NOW + 30_000,
@@ -351,9 +386,9 @@ async fn the_watermark_never_moves_back(place: Place) {
     let store = place.open().await;
     store.accept(acceptance(4)).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    store.mark_slice(mark(100, 3, [])).await.unwrap();
-    store.mark_slice(mark(100, 1, [])).await.unwrap();
-    let beyond = store.mark_slice(mark(100, 5, [])).await;
+    store.mark_chunk(mark(100, 3, [])).await.unwrap();
+    store.mark_chunk(mark(100, 1, [])).await.unwrap();
+    let beyond = store.mark_chunk(mark(100, 5, [])).await;
     assert!(matches!(beyond, Err(StoreError::Refused(_))), "a chunk of 4: {beyond:?}");
     store.close(NOW).await;
     let store = place.open().await;
@@ -367,7 +402,7 @@ async fn the_queue_tells_its_depth_and_when_the_next_is_due(place: Place) {
     store.accept(acceptance(5)).await.unwrap();
     assert_eq!(store.next_due(LANE).await, Ok(Some(NOW)));
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
-    store.mark_slice(mark(100, 2, [])).await.unwrap();
+    store.mark_chunk(mark(100, 2, [])).await.unwrap();
     let depth = store.queue_depth(LANE).await.unwrap();
     assert_eq!(depth.len(), 1);
     assert_eq!((depth[0].class, depth[0].chunks, depth[0].messages), (Purpose::Survey.class(), 1, 3));

@@ -202,11 +202,11 @@ async fn a_campaigns_results_add_up(place: Place) {
         message: MessageId(6),
         attempt: 0,
         number: number(6),
-        scopes: vec![Scope::Sender("88001".to_owned())],
+        scopes: [Scope::Sender("88001".to_owned())].into(),
         consent_since_ms: None,
     };
     store
-        .mark_slice(SliceMark { chunk: ChunkId(100), upto: 6, checks: vec![check], at_ms: NOW })
+        .mark_chunk(SliceMark { chunk: ChunkId(100), upto: 6, checks: vec![check], at_ms: NOW })
         .await
         .unwrap();
     record(&store, (1..=5).map(|n| sent(n, &format!("a{n}"))).collect()).await;

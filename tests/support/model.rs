@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use backchat::message::{MessageId, Outbound, OutcomeKind, Scope};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
-    Acceptance, ChunkId, Interrupted, LeasedChunk, LineDue, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow,
-    Record, SliceMark, StoreError,
+    Acceptance, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, NewChunk, OutcomeRow, ReceiptFate,
+    ReceiptRow, Record, SliceMark,
 };
 
 /// So many interrupted chunks are told at once.
@@ -112,31 +112,34 @@ impl Model {
         due.into_iter().map(|(line, due_ms)| LineDue { line, due_ms }).collect()
     }
 
-    /// Leases the chunk of a line that has been due longest.
+    /// Leases the chunks of a line that have been due longest: one, and more while those before hold too few messages.
     pub fn lease(
         &mut self,
         epoch: i64,
         lane: &str,
         line: &Line,
+        messages: usize,
         now_ms: i64,
         lease_ms: i64,
-    ) -> Option<LeasedChunk> {
-        let (id, _) = self
-            .chunks
-            .iter()
-            .filter(|(_, chunk)| {
-                chunk.lease == Lease::Waiting
-                    && chunk.new.lane == lane
-                    && line_of(&chunk.new) == *line
-                    && chunk.new.not_before_ms <= now_ms
-            })
-            .min_by_key(|(id, chunk)| (chunk.new.not_before_ms, **id))?;
-        let id = *id;
-        let chunk = self.chunks.get_mut(&id)?;
-        chunk.lease = Lease::Leased { epoch };
-        chunk.lease_ms = lease_ms;
-        chunk.lease_until_ms = now_ms + lease_ms;
-        Some(self.leased(id))
+    ) -> Vec<LeasedChunk> {
+        let due = |chunk: &Chunk| {
+            chunk.lease == Lease::Waiting
+                && chunk.new.lane == lane
+                && line_of(&chunk.new) == *line
+                && chunk.new.not_before_ms <= now_ms
+        };
+        let due = self.chunks.iter().filter(|(_, chunk)| due(chunk));
+        let due: BTreeSet<(i64, ChunkId)> = due.map(|(id, chunk)| (chunk.new.not_before_ms, *id)).collect();
+        let (mut ids, mut before) = (Vec::new(), 0);
+        for (_, id) in due {
+            let Some(chunk) = self.chunks.get_mut(&id).filter(|_| before < messages) else { break };
+            before += chunk.new.members.len() - chunk.sent_upto;
+            chunk.lease = Lease::Leased { epoch };
+            chunk.lease_ms = lease_ms;
+            chunk.lease_until_ms = now_ms + lease_ms;
+            ids.push(id);
+        }
+        ids.into_iter().map(|id| self.leased(id)).collect()
     }
 
     /// The chunk has arrived at who asked for it.
@@ -159,23 +162,24 @@ impl Model {
         }
     }
 
-    /// Moves a watermark; names the messages an opt-out stops.
-    ///
-    /// # Errors
-    /// The chunk is not ours, or has fewer members.
-    pub fn mark(&mut self, epoch: i64, mark: &SliceMark) -> Result<Vec<MessageId>, StoreError> {
-        let refused = || StoreError::Refused("not ours any more".to_owned());
-        let chunk = self.chunks.get_mut(&mark.chunk).ok_or_else(refused)?;
-        if chunk.lease != (Lease::Leased { epoch }) || mark.upto > chunk.new.members.len() {
-            return Err(refused());
-        }
+    /// Moves the watermarks of a slice's chunks.
+    pub fn mark(&mut self, epoch: i64, marks: &[SliceMark]) -> Marked {
+        let mut marked = Marked::default();
+        marks.iter().for_each(|mark| self.mark_chunk(epoch, mark, &mut marked));
+        marked
+    }
+
+    fn mark_chunk(&mut self, epoch: i64, mark: &SliceMark, marked: &mut Marked) {
+        let ours = |chunk: &&mut Chunk| chunk.lease == Lease::Leased { epoch };
+        let Some(chunk) = self.chunks.get_mut(&mark.chunk).filter(ours) else {
+            return marked.refused.push(mark.chunk);
+        };
         chunk.sent_upto = chunk.sent_upto.max(mark.upto);
         chunk.lease_until_ms = mark.at_ms + chunk.lease_ms;
-        let mut stopped = BTreeSet::new();
         for check in &mark.checks {
             let blocks = |scope: &&Scope| self.optouts.contains(&(check.number.0, scope.to_string()));
             if let Some(scope) = check.scopes.iter().find(blocks) {
-                stopped.insert(check.message);
+                marked.stopped.insert(check.message);
                 let row = OutcomeRow {
                     message: check.message,
                     attempt: check.attempt,
@@ -192,7 +196,6 @@ impl Model {
                 self.put_outcome(row);
             }
         }
-        Ok(stopped.into_iter().collect())
     }
 
     fn put_outcome(&mut self, row: OutcomeRow) {

@@ -209,7 +209,7 @@ impl Town {
                 message: message.id,
                 attempt: 0,
                 number: message.to,
-                scopes: blocking_scopes(message.purpose, &message.sender, None, Stop::EndsAll),
+                scopes: blocking_scopes(message.purpose, &message.sender, None, Stop::EndsAll).into(),
                 consent_since_ms: None,
             });
             let mark = SliceMark {
@@ -218,7 +218,7 @@ impl Town {
                 checks: checks.collect(),
                 at_ms: now_ms,
             };
-            let held = store.mark_slice(mark).await.unwrap();
+            let held = store.mark_slice(vec![mark]).await.unwrap().stopped;
             let sent: Vec<_> = chunk.members.iter().filter(|message| !held.contains(&message.id)).collect();
             if let Some(message) = sent.iter().find(|message| message.campaign.is_some()) {
                 self.last_campaign_message = Some(message.id);
@@ -242,7 +242,7 @@ async fn next_chunk(store: &Store, now_ms: i64) -> Option<LeasedChunk> {
         .into_iter()
         .filter(|line| line.due_ms <= now_ms)
         .min_by_key(|due| (due.line.class, due.due_ms))?;
-    store.lease_chunk(LANE, &due.line, now_ms, LEASE_MS).await.unwrap()
+    store.lease_chunks(LANE, &due.line, 1, now_ms, LEASE_MS).await.unwrap().pop()
 }
 
 fn sent_outcome(message: MessageId, at_ms: i64) -> OutcomeRow {
