@@ -32,6 +32,19 @@ pub enum Source {
     Operator,
 }
 
+impl Source {
+    /// Its name in the database.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Campaign => "campaign",
+            Self::Reply => "reply",
+            Self::Api => "api",
+            Self::Esme => "esme",
+            Self::Operator => "operator",
+        }
+    }
+}
+
 /// A message on its way out, as it was accepted. Never changed afterwards: what happens to it is outcomes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outbound {

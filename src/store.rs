@@ -19,8 +19,10 @@ mod engine;
 mod erase;
 mod error;
 mod events;
+mod fresh;
 mod history;
 mod inbound;
+mod insert;
 mod locator;
 mod open;
 mod outcomes;
@@ -53,7 +55,7 @@ pub use pulse::{AskKind, AskRow, PulseRow};
 pub use rows::{
     Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
-    LineDue, Marked, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
+    LineDue, Marked, NamedPart, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,

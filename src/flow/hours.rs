@@ -104,7 +104,8 @@ impl Flow {
             members,
             carries_on: Some(chunk.id),
         });
-        let record = Record { outcomes: never, retry: retry.collect(), done: vec![chunk.id] };
+        let done = vec![chunk.id];
+        let record = Record { outcomes: never, retry: retry.collect(), done, ..Record::default() };
         self.record(record).await?;
         Ok(None)
     }

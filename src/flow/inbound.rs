@@ -1,5 +1,6 @@
 //! The way in: what a carrier delivers is put together, read, decided, committed with all its effects, then answered.
 
+use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +15,16 @@ use tracing::{debug, warn};
 
 use crate::config::DefaultAlphabet;
 use crate::flow::Flow;
+use crate::flow::receipts::take_receipts;
 use crate::message::{Msisdn, Sender};
 use crate::rules::machines::joiner::{Effect, Event, Joiner, Place};
 use crate::rules::reading::{Context, Verdict};
 use crate::smpp::client::{NOT_NOW, TAKEN};
 use crate::smpp::submission::{Answer, Arrival};
-use crate::store::{PartRow, PartsKey, StoreError};
+use crate::store::{PartRow, PartsKey, ReceiptRow, StoreError};
 
 /// Arrivals taken into one commit.
-const BATCH: usize = 1_024;
+pub(super) const BATCH: usize = 1_024;
 /// Parts of a long message are waited for this long, milliseconds, then taken as they are: the words that came are kept.
 const PARTS_WAIT_MS: i64 = 30_000;
 /// How often it is looked whether somebody has waited long enough: what another process began is found so too.
@@ -64,9 +66,12 @@ pub struct Incoming {
 /// Who is waiting for the commit: the arrivals to answer.
 type Waiting = Vec<Arrival>;
 
+/// A receipt, and what it came with.
+pub(super) type Receipt = (ReceiptRow, Arrival);
+
 /// What one arrival turned out to be.
 enum Kind {
-    Receipt(Box<crate::store::ReceiptRow>),
+    Receipt(Box<ReceiptRow>),
     Message(Piece),
     /// Not for us to judge: answered, so that the carrier does not send it for ever.
     Nothing(&'static str),
@@ -78,69 +83,70 @@ enum Piece {
     Part(Box<PartRow>),
 }
 
-/// Takes in what arrives until the binds have ended.
-pub async fn take_in(flow: Arc<Flow>, mut arrivals: mpsc::UnboundedReceiver<Vec<Arrival>>) {
-    let mut joiner = Joiner::new(PARTS_WAIT_MS);
-    flow.wait_for_parts_begun(&mut joiner).await;
-    loop {
-        let mut batch = tokio::select! {
-            batch = arrivals.recv() => match batch {
-                Some(batch) => batch,
-                None => return,
-            },
-            () = sleep(flow.until_parts_are_due(&joiner)) => {
-                flow.take_overdue_parts(&mut joiner).await;
-                continue;
-            }
-        };
-        while batch.len() < BATCH
-            && let Ok(more) = arrivals.try_recv()
-        {
-            batch.extend(more);
-        }
-        flow.take_batch(batch, &mut joiner).await;
-    }
+/// Takes in what arrives until the binds have ended. Receipts go their own way: what a person says does not wait for them.
+pub async fn take_in(flow: Arc<Flow>, arrivals: mpsc::UnboundedReceiver<Vec<Arrival>>) {
+    let (receipts, receipts_come) = mpsc::unbounded_channel();
+    let (pieces, pieces_come) = mpsc::unbounded_channel();
+    tokio::join!(
+        sort_arrivals(&flow, arrivals, receipts, pieces),
+        take_receipts(&flow, receipts_come),
+        take_pieces(&flow, pieces_come),
+    );
 }
 
-impl Flow {
-    async fn take_batch(&self, batch: Vec<Arrival>, joiner: &mut Joiner<PartsKey>) {
-        let (mut receipts, mut receipt_arrivals) = (Vec::new(), Waiting::new());
-        let mut pieces = Vec::new();
+async fn sort_arrivals(
+    flow: &Flow,
+    mut arrivals: mpsc::UnboundedReceiver<Vec<Arrival>>,
+    receipts: mpsc::UnboundedSender<Receipt>,
+    pieces: mpsc::UnboundedSender<(Piece, Arrival)>,
+) {
+    while let Some(batch) = arrivals.recv().await {
         for arrival in batch {
-            match self.sort(&arrival) {
-                Kind::Receipt(row) => {
-                    receipts.push(*row);
-                    receipt_arrivals.push(arrival);
-                }
-                Kind::Message(piece) => pieces.push((piece, arrival)),
+            // Whoever takes them lives as long as we send.
+            match flow.sort(&arrival) {
+                Kind::Receipt(row) => _ = receipts.send((*row, arrival)),
+                Kind::Message(piece) => _ = pieces.send((piece, arrival)),
                 Kind::Nothing(why) => {
                     debug!(bind = %arrival.bind.name, "answered and left: {why}");
                     answer(&[arrival], Ok(()));
                 }
             }
         }
-        let receipts = async {
-            let recorded = self.receipts(receipts).await;
-            answer(&receipt_arrivals, recorded);
-        };
-        let messages = async {
-            let mut whole = VecDeque::new();
-            for (piece, arrival) in pieces {
-                let taken = match piece {
-                    Piece::Whole(incoming) => Ok(Some(*incoming)),
-                    Piece::Part(part) => self.take_part(*part, joiner).await,
-                };
-                match taken {
-                    Ok(Some(incoming)) => whole.push_back((incoming, arrival)),
-                    Ok(None) => answer(&[arrival], Ok(())),
-                    Err(error) => answer(&[arrival], Err(error)),
-                }
-            }
-            self.take_messages(whole).await;
-        };
-        tokio::join!(receipts, messages);
     }
+}
 
+async fn take_pieces(flow: &Flow, mut pieces: mpsc::UnboundedReceiver<(Piece, Arrival)>) {
+    let mut joiner = Joiner::new(PARTS_WAIT_MS);
+    flow.wait_for_parts_begun(&mut joiner).await;
+    let mut batch = Vec::new();
+    loop {
+        let came = tokio::select! {
+            came = pieces.recv_many(&mut batch, BATCH) => came,
+            () = sleep(flow.until_parts_are_due(&joiner)) => {
+                flow.take_overdue_parts(&mut joiner).await;
+                continue;
+            }
+        };
+        if came == 0 {
+            return;
+        }
+        let mut whole = VecDeque::new();
+        for (piece, arrival) in batch.drain(..) {
+            let taken = match piece {
+                Piece::Whole(incoming) => Ok(Some(*incoming)),
+                Piece::Part(part) => flow.take_part(*part, &mut joiner).await,
+            };
+            match taken {
+                Ok(Some(incoming)) => whole.push_back((incoming, arrival)),
+                Ok(None) => answer(&[arrival], Ok(())),
+                Err(error) => answer(&[arrival], Err(error)),
+            }
+        }
+        flow.take_messages(whole).await;
+    }
+}
+
+impl Flow {
     /// Takes messages in groups in which no person appears twice: the second message is judged with the first one's
     /// effects in place.
     async fn take_messages(&self, mut messages: VecDeque<(Incoming, Arrival)>) {
@@ -258,8 +264,8 @@ impl Flow {
 
     fn sort(&self, arrival: &Arrival) -> Kind {
         let sm = match &arrival.pdu.body {
-            Body::DeliverSm(sm) => sm.clone(),
-            Body::DataSm(data) => Sm::from(data.clone()),
+            Body::DeliverSm(sm) => Cow::Borrowed(sm),
+            Body::DataSm(data) => Cow::Owned(Sm::from(data.clone())),
             _ => return Kind::Nothing("neither deliver_sm nor data_sm"),
         };
         if let Some(receipt) = receipt::parse(&sm) {
@@ -345,7 +351,7 @@ impl Flow {
 }
 
 /// Answers arrivals after their commit: taken, or to be sent again.
-fn answer(arrivals: &[Arrival], committed: Result<(), StoreError>) {
+pub(super) fn answer(arrivals: &[Arrival], committed: Result<(), StoreError>) {
     if let Err(error) = &committed {
         warn!("{} deliveries are left with the carrier: {error}", arrivals.len());
     }
@@ -372,7 +378,9 @@ fn names_its_part(octets: &Bytes, part: &PartRow) -> bool {
 
 /// Octets as the database keeps them.
 pub(super) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0f]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn unhex(text: &str) -> Bytes {

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use protocol::pdu::Sm;
 
 use crate::flow::consent::Judgement;
-use crate::message::{IdSource, MessageId, Outbound, OutcomeKind, Purpose};
+use crate::message::{IdSource, MessageId, Msisdn, Outbound, OutcomeKind, Purpose};
 use crate::rules::delivery::Patience;
+use crate::rules::machines::correlator::Awaited;
 use crate::rules::machines::dispatcher::{Dispatcher, Line};
 use crate::rules::machines::doubt::Doubts;
 use crate::rules::machines::faults::{Fault, Planted};
@@ -131,6 +132,8 @@ struct Piece {
 #[derive(Debug)]
 struct Handed {
     purpose: Purpose,
+    to: Msisdn,
+    awaited: Awaited,
     attempt: i64,
     /// Rows that count only if the message is tried again.
     again: Vec<OutcomeRow>,
@@ -459,7 +462,9 @@ impl LaneMachine {
             let cause = "the carrier has it from an earlier attempt";
             return self.end(chunk, outcome_of(id, attempt, OutcomeKind::Sent, cause, now.ms));
         }
-        let handed = Handed { purpose: one.message.purpose, attempt, again: Vec::new() };
+        let awaited = if one.message.registered_delivery.is_some() { Awaited::Yes } else { Awaited::No };
+        let (purpose, to) = (one.message.purpose, one.message.to);
+        let handed = Handed { purpose, to, awaited, attempt, again: Vec::new() };
         self.outstanding.expect(chunk, id, parts, handed);
     }
 

@@ -1,11 +1,42 @@
 //! Delivery receipts: matched to their message by any form of its id, kept when they come early, taken once.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use protocol::pdu::Sm;
-use protocol::receipt::{Receipt, id_forms};
+use protocol::receipt::id_forms;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::flow::Flow;
+use crate::flow::inbound::{BATCH, Receipt, answer};
 use crate::message::Msisdn;
+use crate::smpp::client::BindHandle;
+use crate::smpp::submission::Arrival;
 use crate::store::{ReceiptFate, ReceiptRow, Record, StoreError};
+
+/// How long receipts wait for what came before them on their binds to be on disk. Later than this the memory is away, and
+/// will say so.
+const CATCH_UP: Duration = Duration::from_secs(1);
+
+/// Takes receipts until no more come.
+pub(super) async fn take_receipts(flow: &Flow, mut receipts: mpsc::UnboundedReceiver<Receipt>) {
+    let mut batch = Vec::new();
+    while receipts.recv_many(&mut batch, BATCH).await > 0 {
+        let (rows, arrivals): (Vec<ReceiptRow>, Vec<Arrival>) = batch.drain(..).unzip();
+        // The answer to a part that came before its receipt is recorded before it: else it would have to wait on disk for it.
+        let binds: BTreeMap<&Arc<str>, &BindHandle> =
+            arrivals.iter().map(|arrival| (&arrival.bind.name, &*arrival.bind)).collect();
+        let all = async {
+            for bind in binds.values() {
+                bind.caught_up().await;
+            }
+        };
+        let _ = timeout(CATCH_UP, all).await;
+        answer(&arrivals, flow.receipts(rows).await);
+    }
+}
 
 impl Flow {
     /// Records receipts; each may be answered once this returns.
@@ -49,7 +80,7 @@ impl Flow {
     }
 
     /// A receipt as it is kept.
-    pub fn receipt_row(&self, carrier: &str, receipt: &Receipt, sm: &Sm) -> ReceiptRow {
+    pub fn receipt_row(&self, carrier: &str, receipt: &protocol::receipt::Receipt, sm: &Sm) -> ReceiptRow {
         let now_ms = self.clock.now_ms();
         let id = receipt.id.as_ref().map(|id| id.to_text().into_owned()).unwrap_or_default();
         let forms = id_forms(id.as_bytes());

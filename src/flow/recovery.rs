@@ -124,5 +124,6 @@ pub fn settlement(
     let unsent = if planted.has(Fault::ForgetUnsent) { Vec::new() } else { unsent };
     let retry = [again(&resent, chunk.attempt + 1, wait), again(&unsent, chunk.attempt, Duration::ZERO)];
     let retry = retry.into_iter().flatten().collect();
-    Settlement { record: Record { outcomes, retry, done: vec![chunk.id] }, counts }
+    let record = Record { outcomes, retry, done: vec![chunk.id], ..Record::default() };
+    Settlement { record, counts }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::pdu::{Bind, Body, CommandId, MessageResp};
@@ -20,7 +20,7 @@ use crate::rules::machines::faults::Planted;
 use crate::smpp::driver::Driver;
 use crate::smpp::outbox::{InFlight, Link, Outbox, Socket};
 use crate::smpp::pace::Pace;
-use crate::smpp::submission::{Answer, Arrival, Settled, Submission};
+use crate::smpp::submission::{Answer, Arrival, PartFate, Settled, Submission};
 
 /// A carrier that does not even take the connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,6 +85,9 @@ pub struct BindHandle {
     queue_parts: AtomicUsize,
     state: AtomicU8,
     held: AtomicUsize,
+    /// Parts settled since the start, and how many of them are on disk.
+    told: AtomicU64,
+    on_disk: AtomicU64,
     submit: mpsc::UnboundedSender<Vec<Submission>>,
     answer: mpsc::UnboundedSender<Answer>,
     drain: CancellationToken,
@@ -131,7 +134,15 @@ impl BindHandle {
     /// away would leave more in doubt at a crash than the binds hold.
     pub fn settled(&self, parts: usize) {
         self.held.fetch_sub(parts, Ordering::AcqRel);
+        self.on_disk.fetch_add(parts as u64, Ordering::AcqRel);
         self.changed.send_modify(|turn| *turn += 1);
+    }
+
+    /// Waits until everything it has told of its parts so far is on disk.
+    pub async fn caught_up(&self) {
+        let told = self.told.load(Ordering::Acquire);
+        let mut changes = self.changed.subscribe();
+        while self.on_disk.load(Ordering::Acquire) < told && changes.changed().await.is_ok() {}
     }
 
     /// Answers what arrived. An answer for a connection that is gone is dropped: the carrier will send again.
@@ -176,6 +187,8 @@ pub fn bind(
         queue_parts: AtomicUsize::new(settings.queue_parts),
         state: AtomicU8::new(BindState::Down as u8),
         held: AtomicUsize::new(0),
+        told: AtomicU64::new(0),
+        on_disk: AtomicU64::new(0),
         submit,
         answer,
         drain: CancellationToken::new(),
@@ -377,12 +390,16 @@ impl BindTask {
     }
 
     fn tell(&mut self) {
-        if !self.arrived.is_empty() {
-            let _ = self.sinks.arrivals.send(std::mem::take(&mut self.arrived));
-        }
         let settled = self.outbox.take_settled();
         if !settled.is_empty() {
+            // A late answer comes beside the settlement of its part, which counts.
+            let parts = settled.iter().filter(|one| !matches!(one.fate, PartFate::AnsweredLate { .. }));
+            self.handle.told.fetch_add(parts.count() as u64, Ordering::AcqRel);
             let _ = self.sinks.settled.send(settled);
+        }
+        // After the answers that came before them: a receipt waits until those are on disk.
+        if !self.arrived.is_empty() {
+            let _ = self.sinks.arrivals.send(std::mem::take(&mut self.arrived));
         }
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::audience;
 use super::engine::Tx;
 use super::error::StoreError;
+use super::insert::{Column, Insert, Value};
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
@@ -14,15 +15,43 @@ use super::{locator, queue};
 use crate::message::{CampaignId, InvitationState, MessageId, Outbound};
 use crate::rules::machines::dispatcher::Line;
 
-static MESSAGES: Sql = Sql::new(
-    "insert into message (id, lane, purpose, campaign, sender, recipient, body, language, source, accepted_ms, \
-         expires_ms, zone, account, reference, registered_delivery, relay, programme) \
-     select id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
-         account, reference, registered_delivery, relay, programme \
-     from {rows id bigint, lane text, purpose text, campaign text, sender text, \"to\" bigint, body text, \
-         language text, source text, accepted_ms bigint, expires_ms bigint, zone text, account text, \
-         reference text, registered_delivery bigint, relay text, programme text} \
-     where true on conflict do nothing",
+static MESSAGES: Insert<17> = Insert::new(
+    "message",
+    [
+        Column::Int("id"),
+        Column::Text("lane"),
+        Column::Text("purpose"),
+        Column::Text("campaign"),
+        Column::Text("sender"),
+        Column::Int("recipient"),
+        Column::Text("body"),
+        Column::Text("language"),
+        Column::Text("source"),
+        Column::Int("accepted_ms"),
+        Column::Int("expires_ms"),
+        Column::Text("zone"),
+        Column::Text("account"),
+        Column::Text("reference"),
+        Column::Int("registered_delivery"),
+        Column::Text("relay"),
+        Column::Text("programme"),
+    ],
+);
+/// Chunks of no campaign that carry on no other.
+static PLAIN_CHUNKS: Insert<10> = Insert::new(
+    "chunk",
+    [
+        Column::Int("id"),
+        Column::Text("lane"),
+        Column::Int("class"),
+        Column::Text("line"),
+        Column::Int("not_before_ms"),
+        Column::Text("state"),
+        Column::Int("attempt"),
+        Column::Int("sent_upto"),
+        Column::Int("size"),
+        Column::Text("members"),
+    ],
 );
 static CHUNKS: Sql = Sql::new(
     "insert into chunk (id, lane, class, campaign, line, not_before_ms, state, attempt, sent_upto, size, members) \
@@ -36,15 +65,30 @@ static CHUNKS: Sql = Sql::new(
          where before.id = r.carries_on and before.state = 'leased' and before.epoch = r.epoch) \
      on conflict do nothing",
 );
-static INVITATIONS: Sql = Sql::new(
-    "insert into invitation (campaign, number, sender, message, survey, question, state, asked, reminded, trail, offered, \
-         language, name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version) \
-     select campaign, number, sender, message, survey, question, state, asked, reminded, trail, offered, language, name, \
-         zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version \
-     from {rows campaign text, number bigint, sender text, message bigint, survey text, question text, state text, \
-         asked bigint, reminded bigint, trail text, offered text, language text, name text, zone text, started_by text, \
-         opened_ms bigint, asked_ms bigint, closed_ms bigint, due_ms bigint, version bigint} \
-     where true on conflict do nothing",
+static INVITATIONS: Insert<20> = Insert::new(
+    "invitation",
+    [
+        Column::Text("campaign"),
+        Column::Int("number"),
+        Column::Text("sender"),
+        Column::Int("message"),
+        Column::Text("survey"),
+        Column::Text("question"),
+        Column::Text("state"),
+        Column::Int("asked"),
+        Column::Int("reminded"),
+        Column::Text("trail"),
+        Column::Text("offered"),
+        Column::Text("language"),
+        Column::Text("name"),
+        Column::Text("zone"),
+        Column::Text("started_by"),
+        Column::Int("opened_ms"),
+        Column::Int("asked_ms"),
+        Column::Int("closed_ms"),
+        Column::Int("due_ms"),
+        Column::Int("version"),
+    ],
 );
 static PROGRESS: Sql = Sql::new(
     "update campaign set imported_upto = r.imported_upto, accepted = r.accepted, refused = r.refused \
@@ -90,11 +134,11 @@ struct ChunkParam<'a> {
 /// Puts acceptances down, all together.
 pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), StoreError> {
     let messages: Vec<&Outbound> = all.iter().flat_map(|one| &one.messages).collect();
-    tx.change_all(&MESSAGES, &messages).await?;
+    tx.insert(&MESSAGES, messages.iter().map(|message| message_row(message))).await?;
     locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0))).await?;
     chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
-    tx.change_all(&INVITATIONS, &invitations).await?;
+    tx.insert(&INVITATIONS, invitations.iter().map(|invitation| invitation_row(invitation))).await?;
     // What waits has no message yet by which its number would be found.
     let waiting = invitations.iter().filter(|one| one.standing.state == InvitationState::Waiting);
     locator::note(tx, waiting.map(|one| (locator::to(one.number), one.message.0))).await?;
@@ -110,17 +154,85 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
     Ok(())
 }
 
+fn message_row(message: &Outbound) -> [Value<'_>; 17] {
+    [
+        message.id.0.into(),
+        (&message.lane).into(),
+        message.purpose.name().into(),
+        message.campaign.as_ref().map(|campaign| &campaign.0).into(),
+        (&message.sender.0).into(),
+        message.to.into(),
+        (&message.body).into(),
+        message.language.as_deref().into(),
+        message.source.name().into(),
+        message.accepted_ms.into(),
+        message.expires_ms.into(),
+        message.zone.as_deref().into(),
+        message.account.as_deref().into(),
+        message.reference.as_deref().into(),
+        message.registered_delivery.map(i64::from).into(),
+        message.relay.as_ref().map(ToString::to_string).into(),
+        message.programme.as_deref().into(),
+    ]
+}
+
+fn invitation_row(invitation: &Invitation) -> [Value<'_>; 20] {
+    let standing = &invitation.standing;
+    [
+        (&invitation.campaign.0).into(),
+        invitation.number.into(),
+        (&invitation.sender.0).into(),
+        invitation.message.0.into(),
+        (&invitation.survey).into(),
+        (&standing.question).into(),
+        standing.state.word().into(),
+        standing.asked.into(),
+        standing.reminded.into(),
+        standing.trail.as_deref().into(),
+        standing.offered.as_deref().into(),
+        invitation.language.as_deref().into(),
+        invitation.name.as_deref().into(),
+        invitation.zone.as_deref().into(),
+        (&invitation.started_by).into(),
+        standing.opened_ms.into(),
+        standing.asked_ms.into(),
+        standing.closed_ms.into(),
+        standing.due_ms.into(),
+        standing.version.into(),
+    ]
+}
+
+fn chunk_row(chunk: &NewChunk, line: String) -> [Value<'_>; 10] {
+    let members: Vec<String> = chunk.members.iter().map(|message| message.0.to_string()).collect();
+    [
+        chunk.id.0.into(),
+        (&chunk.lane).into(),
+        chunk.class.rank().into(),
+        line.into(),
+        chunk.not_before_ms.into(),
+        "waiting".into(),
+        chunk.attempt.into(),
+        0.into(),
+        i64::try_from(chunk.members.len()).unwrap_or(i64::MAX).into(),
+        format!("[{}]", members.join(",")).into(),
+    ]
+}
+
 /// Puts chunks down; one that carries on a lease which is no longer ours is left out.
 pub(super) async fn chunks(tx: &mut Tx<'_>, chunks: &[&NewChunk]) -> Result<(), StoreError> {
     let epoch = tx.epoch;
-    let chunks: Vec<ChunkParam<'_>> = chunks
+    let line = |chunk: &NewChunk| queue::line_key(&Line::of(chunk.class, chunk.campaign.as_ref()));
+    let (plain, bound): (Vec<&NewChunk>, Vec<&NewChunk>) =
+        chunks.iter().partition(|chunk| chunk.campaign.is_none() && chunk.carries_on.is_none());
+    tx.insert(&PLAIN_CHUNKS, plain.iter().map(|chunk| chunk_row(chunk, line(chunk)))).await?;
+    let chunks: Vec<ChunkParam<'_>> = bound
         .iter()
         .map(|chunk| ChunkParam {
             id: chunk.id.0,
             lane: &chunk.lane,
             class: chunk.class.rank(),
             campaign: chunk.campaign.as_ref(),
-            line: queue::line_key(&Line::of(chunk.class, chunk.campaign.as_ref())),
+            line: line(chunk),
             not_before_ms: chunk.not_before_ms,
             attempt: chunk.attempt,
             size: chunk.members.len(),

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::accept;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
+use super::insert::{Column, Insert, Value};
 use super::rows::{Acceptance, CampaignProgress};
 use super::sql::Sql;
 use super::writer::Answer;
@@ -96,11 +97,16 @@ static GROUPS_PUT: Sql = Sql::new(
      select id, campaign, place, total, 0 from {rows id bigint, campaign text, place text, total bigint} \
      where true on conflict (id) do update set total = excluded.total where audience_group.total < excluded.total",
 );
-static ROWS_PUT: Sql = Sql::new(
-    "insert into audience (grp, seq, number, language, name, fields) \
-     select grp, seq, number, language, name, fields \
-     from {rows grp bigint, seq bigint, number bigint, language text, name text, fields text} \
-     where true on conflict do nothing",
+static ROWS_PUT: Insert<6> = Insert::new(
+    "audience",
+    [
+        Column::Int("grp"),
+        Column::Int("seq"),
+        Column::Int("number"),
+        Column::Text("language"),
+        Column::Text("name"),
+        Column::Text("fields"),
+    ],
 );
 static PLAN_PUT: Sql = Sql::new(
     "insert into campaign_plan (campaign, next_ms, doubled) \
@@ -154,11 +160,22 @@ static QUEUED: Sql = Sql::new(
 /// Puts people down.
 pub(super) async fn put(tx: &mut Tx<'_>, audience: &Audience) -> Result<(), StoreError> {
     tx.change_all(&GROUPS_PUT, &audience.groups).await?;
-    tx.change_all(&ROWS_PUT, &audience.rows).await?;
+    tx.insert(&ROWS_PUT, audience.rows.iter().map(person)).await?;
     let plan = serde_json::json!({ "campaign": audience.progress.id, "doubled": audience.doubled });
     tx.change_all(&PLAN_PUT, &[plan]).await?;
     let progress = Acceptance { progress: Some(audience.progress.clone()), ..Acceptance::default() };
     accept::accept(tx, &[&progress]).await
+}
+
+fn person(row: &AudienceRow) -> [Value<'_>; 6] {
+    [
+        row.grp.into(),
+        row.seq.into(),
+        row.number.into(),
+        row.language.as_deref().into(),
+        row.name.as_deref().into(),
+        row.fields.as_deref().into(),
+    ]
 }
 
 /// Makes a step of a plan; one that was made already, or whose campaign does not run, is refused and changes nothing.

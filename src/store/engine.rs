@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
+use super::fresh::Fresh;
+use super::insert::{Column, Insert, PREPARED, Value};
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 
@@ -47,7 +49,8 @@ impl Engine {
                 .busy_timeout(BUSY_TIMEOUT)
                 .pragma("temp_store", "memory")
                 .pragma("mmap_size", "0")
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                .statement_cache_capacity(PREPARED),
         )
     }
 
@@ -166,6 +169,42 @@ impl Connection {
         }
     }
 
+    /// Puts rows into a table; tells how many were new.
+    pub(super) async fn insert<const N: usize>(
+        &mut self,
+        insert: &'static Insert<N>,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<u64, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let (mut left, mut new) = (rows, 0);
+                while !left.is_empty() {
+                    let (text, size) = insert.sqlite(left.len());
+                    let (now, later) = left.split_at(size);
+                    let query = now.iter().flatten().fold(sqlx::query(text), |query, value| match value {
+                        Value::Null => query.bind(None::<i64>),
+                        Value::Int(value) => query.bind(*value),
+                        Value::Text(text) => query.bind(&**text),
+                    });
+                    new += query.execute(&mut *connection).await?.rows_affected();
+                    left = later;
+                }
+                Ok(new)
+            }
+            Self::Postgres(connection) => {
+                let column = |place: usize| rows.iter().map(move |row| &row[place]);
+                let mut query = sqlx::query(insert.postgres());
+                for (place, kind) in insert.columns().iter().enumerate() {
+                    query = match kind {
+                        Column::Int(_) => query.bind(column(place).map(Value::int).collect::<Vec<_>>()),
+                        Column::Text(_) => query.bind(column(place).map(Value::text).collect::<Vec<_>>()),
+                    };
+                }
+                query.execute(connection).await.map(|done| done.rows_affected())
+            }
+        }
+    }
+
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.close().await,
@@ -185,13 +224,15 @@ pub(super) struct Tx<'a> {
     pub(super) located: usize,
     /// The key under which erased numbers are known.
     pub(super) subjects: Option<SubjectKey>,
+    /// What was written lately.
+    pub(super) fresh: Option<&'a mut Fresh>,
     /// What is told at the end of the transaction: numbering it locks out every other writer until the commit.
     pub(super) events: Vec<EventRow>,
 }
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a mut Connection, epoch: i64) -> Self {
-        Self { connection, epoch, generation: 0, located: 0, subjects: None, events: Vec::new() }
+        Self { connection, epoch, generation: 0, located: 0, subjects: None, fresh: None, events: Vec::new() }
     }
 
     /// 1 where there is one server a database, so that whatever another run holds it holds no more; else 0.
@@ -225,6 +266,19 @@ impl<'a> Tx<'a> {
         value: &(impl Serialize + ?Sized),
     ) -> Result<u64, StoreError> {
         self.connection.change(sql, argument(value)?).await.map_err(|error| judge(&error))
+    }
+
+    /// Puts rows into a table; those known already are left as they are. Tells how many were new.
+    pub(super) async fn insert<'v, const N: usize>(
+        &mut self,
+        insert: &'static Insert<N>,
+        rows: impl Iterator<Item = [Value<'v>; N]>,
+    ) -> Result<u64, StoreError> {
+        let rows: Vec<[Value<'v>; N]> = rows.collect();
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        self.connection.insert(insert, &rows).await.map_err(|error| judge(&error))
     }
 
     /// Changes rows by a list, or does nothing for an empty one.

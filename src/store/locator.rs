@@ -7,10 +7,11 @@
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::engine::{Connection, Readers, Tx};
 use super::error::{StoreError, judge};
+use super::insert::{Column, Insert, Value};
 use super::sql::Sql;
 use crate::message::Msisdn;
 
@@ -29,10 +30,8 @@ static IDS: Sql = Sql::new(
     "select {list key, id} from (select distinct r.key, l.id from {rows key text} \
          cross join generation g cross join locator l where l.generation = g.id and l.key = r.key) x",
 );
-static KEYS: Sql = Sql::new(
-    "insert into locator (generation, key, id) select generation, key, id \
-     from {rows generation bigint, key text, id bigint} where true on conflict do nothing",
-);
+static KEYS: Insert<3> =
+    Insert::new("locator", [Column::Int("generation"), Column::Text("key"), Column::Int("id")]);
 static NEW_GENERATION: Sql = Sql::new(
     "insert into generation (epoch) select epoch from {rows epoch bigint} where true returning {pack id}",
 );
@@ -120,23 +119,17 @@ struct Span {
     high: Option<String>,
 }
 
-#[derive(Serialize)]
-struct KeyParam {
-    generation: i64,
-    key: String,
-    id: i64,
-}
-
 /// Notes under which keys rows are to be found.
 pub(super) async fn note(
     tx: &mut Tx<'_>,
     keys: impl Iterator<Item = (String, i64)>,
 ) -> Result<(), StoreError> {
-    let generation = tx.generation;
-    let mut params: Vec<KeyParam> = keys.map(|(key, id)| KeyParam { generation, key, id }).collect();
-    params.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    tx.located += params.len();
-    tx.change_all(&KEYS, &params).await.map(drop)
+    let generation = Value::Int(tx.generation);
+    let mut keys: Vec<(String, i64)> = keys.collect();
+    keys.sort_unstable();
+    tx.located += keys.len();
+    let rows = keys.into_iter().map(|(key, id)| [generation.clone(), key.into(), id.into()]);
+    tx.insert(&KEYS, rows).await.map(drop)
 }
 
 impl Generations {

@@ -8,10 +8,12 @@ use super::accept;
 use super::accounts;
 use super::engine::Tx;
 use super::error::StoreError;
+use super::insert::{Column, Insert, Value};
 use super::locator;
 use super::rows::{Claimed, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record};
 use super::sql::Sql;
 use crate::message::{MessageId, OutcomeKind};
+use crate::rules::machines::correlator::Awaited;
 
 /// A receipt can belong to a message the carrier took at most so long ago: carriers use their ids again, and none
 /// keeps trying longer than a week.
@@ -19,12 +21,21 @@ const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Parked receipts looked at in one sweep.
 const SWEEP_ROWS: i64 = 1_000;
 
-static OUTCOMES: Sql = Sql::new(
-    "insert into outcome (message, attempt, part, kind, bind, carrier, status, carrier_id, carrier_key, cause, at_ms) \
-     select message, attempt, part, kind, bind, carrier, status, carrier_id, carrier_key, cause, at_ms \
-     from {rows message bigint, attempt bigint, part bigint, kind text, bind text, carrier text, status bigint, \
-         carrier_id text, carrier_key text, cause text, at_ms bigint} \
-     where true on conflict do nothing",
+static OUTCOMES: Insert<11> = Insert::new(
+    "outcome",
+    [
+        Column::Int("message"),
+        Column::Int("attempt"),
+        Column::Int("part"),
+        Column::Text("kind"),
+        Column::Text("bind"),
+        Column::Text("carrier"),
+        Column::Int("status"),
+        Column::Text("carrier_id"),
+        Column::Text("carrier_key"),
+        Column::Text("cause"),
+        Column::Int("at_ms"),
+    ],
 );
 static DONE: Sql = Sql::new(
     "update chunk set state = 'done' from {rows id bigint, epoch bigint} \
@@ -37,11 +48,13 @@ static CLAIMS: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient, registered_delivery, state, is_final} from ( \
          select w.receipt, w.rank, r.message, r.part, c.number, m.recipient, m.registered_delivery, c.state, \
              c.is_final \
-         from {rows message bigint, part bigint, kind text, carrier text, carrier_key text, at_ms bigint} \
+         from {rows message bigint, part bigint, carrier text, carrier_key text} \
          join receipt_waiting w on w.carrier = r.carrier and w.candidate = r.carrier_key \
-         join receipt c on c.id = w.receipt join message m on m.id = r.message \
-         where r.kind = 'sent') x",
+         join receipt c on c.id = w.receipt join message m on m.id = r.message) x",
 );
+/// Whether any receipt waits: hardly ever, since what a bind has told of its parts is recorded before its receipts.
+static SOME_WAIT: Sql =
+    Sql::new("select {row receipt} from (select receipt from receipt_waiting limit {int limit}) x");
 /// Receipts just come, against the newest message under an id they may mean: nearly always of the newest generation.
 static MATCHES: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
@@ -74,14 +87,23 @@ static CLAIM: Sql = Sql::new(
 );
 static NO_LONGER_WAITING: Sql =
     Sql::new("delete from receipt_waiting where receipt in (select r.id from {rows id bigint})");
-static RECEIPTS: Sql = Sql::new(
-    "insert into receipt (id, carrier, carrier_id, carrier_key, candidates, number, state, is_final, err, \
-         received_ms, done_ms, message, part) \
-     select id, carrier, carrier_id, carrier_key, candidates, number, state, is_final, err, received_ms, done_ms, \
-         message, part \
-     from {rows id bigint, carrier text, carrier_id text, carrier_key text, candidates text, number bigint, \
-         state text, is_final bigint, err text, received_ms bigint, done_ms bigint, message bigint, part bigint} \
-     where true on conflict do nothing",
+static RECEIPTS: Insert<13> = Insert::new(
+    "receipt",
+    [
+        Column::Int("id"),
+        Column::Text("carrier"),
+        Column::Text("carrier_id"),
+        Column::Text("carrier_key"),
+        Column::Text("candidates"),
+        Column::Int("number"),
+        Column::Text("state"),
+        Column::Int("is_final"),
+        Column::Text("err"),
+        Column::Int("received_ms"),
+        Column::Int("done_ms"),
+        Column::Int("message"),
+        Column::Int("part"),
+    ],
 );
 static STORED: Sql = Sql::new(
     "select {list id, message, part} from ( \
@@ -92,9 +114,43 @@ static WAIT: Sql = Sql::new(
      from {rows carrier text, candidate text, receipt bigint, rank bigint} where true on conflict do nothing",
 );
 
+fn outcome_row(outcome: &OutcomeRow) -> [Value<'_>; 11] {
+    [
+        outcome.message.0.into(),
+        outcome.attempt.into(),
+        outcome.part.into(),
+        outcome.kind.name().into(),
+        outcome.bind.as_deref().into(),
+        outcome.carrier.as_deref().into(),
+        outcome.status.map(i64::from).into(),
+        outcome.carrier_id.as_deref().into(),
+        outcome.carrier_key.as_deref().into(),
+        outcome.cause.as_deref().into(),
+        outcome.at_ms.into(),
+    ]
+}
+
+fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>; 13] {
+    [
+        receipt.id.into(),
+        (&receipt.carrier).into(),
+        (&receipt.carrier_id).into(),
+        (&receipt.carrier_key).into(),
+        serde_json::to_string(&receipt.candidates).unwrap_or_default().into(),
+        receipt.number.into(),
+        (&receipt.state).into(),
+        i64::from(receipt.is_final).into(),
+        receipt.err.as_deref().into(),
+        receipt.received_ms.into(),
+        receipt.done_ms.into(),
+        found.map(|found| found.message.0).into(),
+        found.map(|found| found.part).into(),
+    ]
+}
+
 /// Inserts outcomes; those known are left as they are.
 pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<(), StoreError> {
-    tx.change_all(&OUTCOMES, outcomes).await?;
+    tx.insert(&OUTCOMES, outcomes.iter().map(|outcome| outcome_row(outcome))).await?;
     accounts::owe_ends(tx, outcomes).await?;
     let keys = outcomes.iter().filter_map(|outcome| {
         let (carrier, key) = outcome.carrier.as_ref().zip(outcome.carrier_key.as_ref())?;
@@ -119,8 +175,9 @@ pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<Vec<Claim
     let counts = |row: &&OutcomeRow| row.kind != OutcomeKind::Retry || !refused.contains(&row.message);
     let outcomes: Vec<&OutcomeRow> = all.iter().flat_map(|one| &one.outcomes).filter(counts).collect();
     insert(tx, &outcomes).await?;
-    let claimed = if outcomes.iter().any(|outcome| outcome.carrier_key.is_some()) {
-        let found = tx.list(&CLAIMS, &outcomes).await?;
+    let taken: Vec<Taken<'_>> = outcomes.iter().filter_map(|outcome| Taken::of(outcome)).collect();
+    let claimed = if !taken.is_empty() && some_wait(tx).await? {
+        let found = tx.list(&CLAIMS, &taken).await?;
         claim(tx, found).await?
     } else {
         Vec::new()
@@ -130,6 +187,33 @@ pub(super) async fn record(tx: &mut Tx<'_>, all: &[&Record]) -> Result<Vec<Claim
         all.iter().flat_map(|one| &one.done).map(|chunk| Done { id: chunk.0, epoch }).collect();
     tx.change_all(&DONE, &done).await?;
     Ok(claimed)
+}
+
+/// A part the carrier has taken, as the receipts that wait ask for it.
+#[derive(Serialize)]
+struct Taken<'a> {
+    message: MessageId,
+    part: i64,
+    carrier: &'a str,
+    carrier_key: &'a str,
+}
+
+impl<'a> Taken<'a> {
+    fn of(outcome: &'a OutcomeRow) -> Option<Self> {
+        let (carrier, carrier_key) = (outcome.carrier.as_deref()?, outcome.carrier_key.as_deref()?);
+        let sent = outcome.kind == OutcomeKind::Sent;
+        sent.then_some(Self { message: outcome.message, part: outcome.part, carrier, carrier_key })
+    }
+}
+
+async fn some_wait(tx: &mut Tx<'_>) -> Result<bool, StoreError> {
+    #[derive(Deserialize)]
+    struct Waits {
+        #[expect(dead_code, reason = "that there is one is all")]
+        receipt: i64,
+    }
+    let waits: Vec<Waits> = tx.rows(&SOME_WAIT, &serde_json::json!({ "limit": 1 })).await?;
+    Ok(!waits.is_empty())
 }
 
 /// The messages of chunks that were not put down, since another owner has what they carry on.
@@ -276,19 +360,28 @@ fn candidates(receipt: &ReceiptRow) -> impl Iterator<Item = CandidateParam<'_>> 
     })
 }
 
-#[derive(Serialize)]
-struct ReceiptParam<'a> {
-    #[serde(flatten)]
-    receipt: &'a ReceiptRow,
-    message: Option<MessageId>,
-    part: Option<i64>,
-}
-
 #[derive(Deserialize)]
 struct Stored {
     id: i64,
     message: Option<MessageId>,
     part: Option<i64>,
+}
+
+/// The message of a receipt, where what it is about is fresh in mind: its id as written, and no other number.
+fn fresh_match(tx: &Tx<'_>, receipt: &ReceiptRow) -> Option<Match> {
+    let key = locator::taken(&receipt.carrier, &receipt.carrier_key);
+    let taken = tx.fresh.as_ref()?.taken.about(&key, receipt.number)?;
+    Some(Match {
+        receipt: receipt.id,
+        rank: 0,
+        message: taken.message,
+        part: taken.part,
+        number: receipt.number.map(|number| number.0),
+        recipient: taken.to.0,
+        registered_delivery: (taken.awaited == Awaited::Yes).then_some(1),
+        state: String::new(),
+        is_final: 0,
+    })
 }
 
 /// Stores receipts and tells what became of each, in their order.
@@ -299,9 +392,16 @@ pub(super) async fn receipts(
     if receipts.is_empty() {
         return Ok(Vec::new());
     }
-    let as_written: Vec<CandidateParam<'_>> =
-        receipts.iter().filter_map(|receipt| candidates(receipt).next()).collect();
-    let mut found: Vec<Match> = tx.list(&MATCHES, &as_written).await?;
+    let mut found: Vec<Match> = receipts.iter().filter_map(|receipt| fresh_match(tx, receipt)).collect();
+    let fresh: HashSet<i64> = found.iter().map(|one| one.receipt).collect();
+    let as_written: Vec<CandidateParam<'_>> = receipts
+        .iter()
+        .filter(|receipt| !fresh.contains(&receipt.id))
+        .filter_map(|receipt| candidates(receipt).next())
+        .collect();
+    if !as_written.is_empty() {
+        found.extend(tx.list::<Match>(&MATCHES, &as_written).await?);
+    }
     let clear: HashSet<i64> = found.iter().filter(|one| one.is_clear()).map(|one| one.receipt).collect();
     let others: Vec<CandidateParam<'_>> = receipts
         .iter()
@@ -312,20 +412,20 @@ pub(super) async fn receipts(
         found.extend(tx.list::<Match>(&MATCHES, &others).await?);
     }
     let chosen = surest(found);
-    let params: Vec<ReceiptParam<'_>> = receipts
-        .iter()
-        .map(|receipt| {
-            let found = chosen.get(&receipt.id);
-            ReceiptParam {
-                receipt,
-                message: found.map(|found| found.message),
-                part: found.map(|found| found.part),
-            }
-        })
-        .collect();
-    tx.change(&RECEIPTS, &params).await?;
-    let ids: Vec<i64> = receipts.iter().map(|receipt| receipt.id).collect();
-    let stored: Vec<Stored> = tx.list(&STORED, &ids).await?;
+    let rows = receipts.iter().map(|receipt| receipt_row(receipt, chosen.get(&receipt.id)));
+    let new = tx.insert(&RECEIPTS, rows).await?;
+    let stored: Vec<Stored> = if new == receipts.len() as u64 {
+        let as_put = receipts.iter().map(|receipt| (receipt.id, chosen.get(&receipt.id)));
+        let stored = as_put.map(|(id, found)| Stored {
+            id,
+            message: found.map(|found| found.message),
+            part: found.map(|found| found.part),
+        });
+        stored.collect()
+    } else {
+        let ids: Vec<i64> = receipts.iter().map(|receipt| receipt.id).collect();
+        tx.list(&STORED, &ids).await?
+    };
     let stored: HashMap<i64, Stored> = stored.into_iter().map(|row| (row.id, row)).collect();
     let waiting: Vec<CandidateParam<'_>> = receipts
         .iter()

@@ -164,25 +164,33 @@ pub(super) async fn lease(tx: &mut Tx<'_>, lease: &Lease) -> Result<Vec<LeasedCh
     let argument = Argument { lease, epoch: tx.epoch };
     let mut chunks: Vec<ChunkColumns> = tx.rows(&LEASE, &argument).await?;
     chunks.sort_unstable_by_key(|chunk| (chunk.not_before_ms, chunk.id));
-    with_members(tx, chunks).await
+    with_members(tx, chunks, lease.now_ms).await
 }
 
 /// Chunks with their messages.
-async fn with_members(tx: &mut Tx<'_>, chunks: Vec<ChunkColumns>) -> Result<Vec<LeasedChunk>, StoreError> {
+async fn with_members(
+    tx: &mut Tx<'_>,
+    chunks: Vec<ChunkColumns>,
+    now_ms: i64,
+) -> Result<Vec<LeasedChunk>, StoreError> {
     let damaged = |id: ChunkId, what: &str| StoreError::Corrupt(format!("chunk {}: {what}", id.0));
     let members = |chunk: &ChunkColumns| -> Result<Vec<MessageId>, StoreError> {
         serde_json::from_str(&chunk.members).map_err(|_| damaged(chunk.id, "its members cannot be read"))
     };
     let ids: Vec<Vec<MessageId>> = chunks.iter().map(members).collect::<Result<_, _>>()?;
-    let asked: Vec<MessageId> = ids.iter().flatten().copied().collect();
-    if asked.is_empty() {
-        return Ok(Vec::new());
+    let mut fresh: HashMap<ChunkId, Vec<Outbound>> = HashMap::new();
+    if let Some(known) = &mut tx.fresh {
+        let known = chunks.iter().zip(&ids).map(|(chunk, ids)| (chunk.id, known.take(chunk.id, ids, now_ms)));
+        fresh = known.filter_map(|(id, messages)| Some((id, messages?))).collect();
     }
-    let messages: Vec<Outbound> = tx.list(&MEMBERS, &asked).await?;
+    let read = chunks.iter().zip(&ids).filter(|(chunk, _)| !fresh.contains_key(&chunk.id));
+    let read: Vec<MessageId> = read.flat_map(|(_, ids)| ids).copied().collect();
+    let messages: Vec<Outbound> = if read.is_empty() { Vec::new() } else { tx.list(&MEMBERS, &read).await? };
     let mut messages: HashMap<MessageId, Outbound> =
         messages.into_iter().map(|message| (message.id, message)).collect();
     let whole = chunks.into_iter().zip(ids).map(|(columns, ids)| {
-        let members: Option<Vec<Outbound>> = ids.iter().map(|id| messages.remove(id)).collect();
+        let members = fresh.remove(&columns.id);
+        let members = members.or_else(|| ids.iter().map(|id| messages.remove(id)).collect());
         Ok(LeasedChunk {
             members: members.ok_or_else(|| damaged(columns.id, "a member is missing, or is named twice"))?,
             id: columns.id,
@@ -315,7 +323,7 @@ pub(super) async fn interrupted(
     });
     tx.change(&TAKE_OVER, &argument).await?;
     let chunks: Vec<ChunkColumns> = tx.rows(&OWNERLESS, &argument).await?;
-    let chunks = with_members(tx, chunks).await?;
+    let chunks = with_members(tx, chunks, now_ms).await?;
     let marked = |chunk: &LeasedChunk| chunk.sent_upto.min(chunk.members.len());
     let asked: Vec<_> = chunks
         .iter()

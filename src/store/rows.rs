@@ -10,6 +10,7 @@ use super::accounts::RequestKey;
 use crate::message::{
     CampaignId, Class, InvitationState, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Scope, Sender,
 };
+use crate::rules::machines::correlator::TakenPart;
 use crate::rules::machines::dispatcher::Line;
 
 /// A chunk's id, from the same source as message ids.
@@ -189,6 +190,19 @@ pub struct Record {
     pub retry: Vec<NewChunk>,
     /// Chunks that are through.
     pub done: Vec<ChunkId>,
+    /// Of the outcomes, parts the carrier has taken, with what their receipts will ask: kept in mind, not on disk.
+    pub taken: Vec<NamedPart>,
+}
+
+/// A part the carrier has taken, and under which id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPart {
+    /// The carrier group whose message ids are one space.
+    pub carrier: String,
+    /// The canonical form of its id.
+    pub carrier_key: String,
+    /// The part.
+    pub part: TakenPart,
 }
 
 impl Record {

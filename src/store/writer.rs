@@ -15,6 +15,7 @@ use super::desk::{ConversationUpdate, TagChange};
 use super::engine::{Connection, Engine, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
+use super::fresh::Fresh;
 use super::locator::Generations;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
@@ -194,6 +195,7 @@ impl Queue {
             subjects,
             held: Held::default(),
             generations: Generations::default(),
+            fresh: Fresh::default(),
             untidy: false,
             _lock: lock,
         };
@@ -238,6 +240,7 @@ struct Writer {
     subjects: Option<SubjectKey>,
     held: Held,
     generations: Generations,
+    fresh: Fresh,
     /// Whether something was written since all was tidy.
     untidy: bool,
     _lock: Option<File>,
@@ -321,11 +324,28 @@ impl Writer {
     }
 
     /// Answers one, and keeps account of the chunks that are in somebody's hands.
-    fn hand_over(&self, command: Command, answer: Result<Answer, StoreError>) {
-        let answer = match (&command.write, answer) {
+    fn hand_over(&mut self, command: Command, answer: Result<Answer, StoreError>) {
+        let answer = match (command.write, answer) {
             (Write::Record(record), Ok(answer)) => {
-                self.held.with(|held| held.retain(|chunk| !record.done.contains(chunk)));
+                self.held.with(|held| record.done.iter().for_each(|chunk| _ = held.remove(chunk)));
+                self.fresh.recorded(&record);
                 Ok(answer)
+            }
+            (Write::Accept(acceptance), Ok(answer)) => {
+                self.fresh.accepted(acceptance);
+                Ok(answer)
+            }
+            (Write::PlanStep(step), Ok(answer)) => {
+                self.fresh.accepted(step.acceptance);
+                Ok(answer)
+            }
+            (Write::Inbound(commits), Ok(answer)) => {
+                commits.into_iter().for_each(|commit| self.fresh.accepted(commit.accept));
+                Ok(answer)
+            }
+            (Write::Erase(_), answer) => {
+                self.fresh.forget_messages();
+                answer
             }
             (_, Ok(Answer::Leased(chunks))) => {
                 self.held.with(|held| held.extend(chunks.iter().map(|chunk| chunk.id)));
@@ -361,6 +381,7 @@ impl Writer {
         let mut tx = Tx::new(&mut connection, self.epoch);
         tx.generation = self.generations.current();
         tx.subjects = self.subjects;
+        tx.fresh = Some(&mut self.fresh);
         let run = attempt(&mut tx, &held, writes, &mut committing);
         let end = match tokio::time::timeout(DEADLINE, run).await {
             Ok(end) => {

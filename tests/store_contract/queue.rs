@@ -208,6 +208,7 @@ async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {
             .collect(),
         retry: vec![again, rest],
         done: vec![ChunkId(100)],
+        ..Record::default()
     };
     store.record(settled.clone()).await.unwrap();
     store.record(settled).await.unwrap();
@@ -348,6 +349,7 @@ async fn a_replaced_owner_cannot_queue_what_its_successor_queues(place: Place) {
         outcomes: vec![outcome(1, OutcomeKind::Retry), sent(2, "id-2")],
         retry: vec![again],
         done: vec![ChunkId(100)],
+        ..Record::default()
     };
     old.record(late).await.unwrap();
     assert_eq!(new.lease_chunk(LANE, &line(), NOW, LEASE).await, Ok(None));
@@ -374,6 +376,7 @@ async fn what_is_to_be_tried_again_waits_its_time_in_a_new_chunk(place: Place) {
         outcomes: vec![sent(1, "id-1"), outcome(2, OutcomeKind::Retry)],
         retry: vec![again],
         done: vec![ChunkId(100)],
+        ..Record::default()
     };
     store.record(record).await.unwrap();
     assert_eq!(store.lease_chunk(LANE, &line(), NOW + 29_999, LEASE).await, Ok(None));

@@ -9,12 +9,13 @@ use crate::backoff::scatter;
 use crate::flow::accept::CHUNK_MESSAGES;
 use crate::message::{IdSource, MessageId, OutcomeKind};
 use crate::rules::delivery::{Fate, fate};
+use crate::rules::machines::correlator::TakenPart;
 use crate::rules::machines::dispatcher::Line;
 use crate::rules::machines::doubt::Resolution;
 use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::outstanding::{End, Ended};
 use crate::smpp::submission::{PartFate, PartTag, Settled, Submission};
-use crate::store::{ChunkId, NewChunk, OutcomeRow, Record};
+use crate::store::{ChunkId, NamedPart, NewChunk, OutcomeRow, Record};
 
 /// What settlements amount to since they were last taken.
 #[derive(Debug, Default)]
@@ -184,6 +185,16 @@ impl LaneMachine {
         };
         if row.kind == OutcomeKind::Sent {
             self.tally.counts.sent_parts += 1;
+            let key = row.carrier.clone().zip(row.carrier_key.clone());
+            let about = self.outstanding.tag(tag.message).map(|handed| TakenPart {
+                message: tag.message,
+                part: tag.part,
+                to: handed.to,
+                awaited: handed.awaited,
+            });
+            let taken =
+                key.zip(about).map(|((carrier, carrier_key), part)| NamedPart { carrier, carrier_key, part });
+            self.tally.record.taken.extend(taken);
         }
         let listed = end != Some(End::Unanswered) || !self.settings.planted.has(Fault::ResendUnlisted);
         (end, listed.then_some(row))
