@@ -3,8 +3,12 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqliteConnection, SqlitePool};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{
+    Arguments as _, Connection as _, Executor as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
+};
 use std::time::Duration;
 
 use super::consent::SubjectKey;
@@ -181,12 +185,18 @@ impl Connection {
                 while !left.is_empty() {
                     let (text, size) = insert.sqlite(left.len());
                     let (now, later) = left.split_at(size);
-                    let query = now.iter().flatten().fold(sqlx::query(text), |query, value| match value {
-                        Value::Null => query.bind(None::<i64>),
-                        Value::Int(value) => query.bind(*value),
-                        Value::Text(text) => query.bind(&**text),
-                    });
-                    new += query.execute(&mut *connection).await?.rows_affected();
+                    let mut values = SqliteArguments::default();
+                    values.reserve(size * N, 0);
+                    for value in now.iter().flatten() {
+                        match value {
+                            Value::Null => values.add(None::<i64>),
+                            Value::Int(value) => values.add(*value),
+                            Value::Text(text) => values.add(&**text),
+                        }
+                        .map_err(sqlx::Error::Encode)?;
+                    }
+                    let done = sqlx::query_with(text, values).execute(&mut *connection).await?;
+                    new += done.rows_affected();
                     left = later;
                 }
                 Ok(new)
