@@ -37,6 +37,7 @@ mod sql;
 mod views;
 mod writer;
 
+pub use accept::CHUNK_MESSAGES;
 pub use accounts::{DAY_MS, OwedReceipt, RequestKey};
 pub use analysis::{Dimension, Narrow, OutcomeCount, Reply, ValueCount};
 pub use arrivals::{

@@ -4,9 +4,7 @@ use crate::flow::Flow;
 use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, Purpose, Relay, Sender, Source};
 use crate::store::{Acceptance, ChunkId, NewChunk, StoreError};
 
-/// Most messages of one chunk: big enough that claiming costs nothing a message, small enough that a crash leaves
-/// little to look through and classes take turns.
-pub const CHUNK_MESSAGES: usize = 250;
+pub use crate::store::CHUNK_MESSAGES;
 
 /// A message to be accepted.
 #[derive(Clone)]

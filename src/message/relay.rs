@@ -21,8 +21,10 @@ pub struct Relay {
 
 impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let head = [self.esm_class, self.protocol_id, self.data_coding];
-        head.iter().chain(&self.octets).try_for_each(|octet| write!(f, "{octet:02x}"))
+        let digits = head.iter().chain(&self.octets).flat_map(|octet| [octet >> 4, octet & 0x0f]);
+        f.write_str(&digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect::<String>())
     }
 }
 

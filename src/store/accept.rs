@@ -1,19 +1,26 @@
 //! Acceptance: messages, their chunks and questions, campaigns.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::audience;
-use super::engine::Tx;
+use super::engine::{Repeats, Tx};
 use super::error::StoreError;
 use super::insert::{Column, Insert, Value};
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
 use super::writer::Answer;
 use super::{locator, queue};
-use crate::message::{CampaignId, InvitationState, MessageId, Outbound};
+use crate::message::{CampaignId, Class, InvitationState, MessageId, Outbound};
 use crate::rules::machines::dispatcher::Line;
+
+/// Most messages of one chunk: big enough that claiming costs nothing a message, small enough that a crash leaves
+/// little to look through and classes take turns.
+pub const CHUNK_MESSAGES: usize = 250;
+/// Chunks that are due within so many milliseconds are due together.
+const DUE_TOGETHER_MS: u64 = 50;
 
 static MESSAGES: Insert<17> = Insert::new(
     "message",
@@ -90,6 +97,9 @@ static INVITATIONS: Insert<20> = Insert::new(
         Column::Int("version"),
     ],
 );
+/// Of these messages, those there are.
+static KNOWN: Sql =
+    Sql::new("select {list id} from (select m.id from {ids} join message m on m.id = r.id) x");
 static PROGRESS: Sql = Sql::new(
     "update campaign set imported_upto = r.imported_upto, accepted = r.accepted, refused = r.refused \
      from {rows id text, imported_upto bigint, accepted bigint, refused bigint} \
@@ -131,12 +141,30 @@ struct ChunkParam<'a> {
     held_ms: i64,
 }
 
-/// Puts acceptances down, all together.
+#[derive(Deserialize)]
+struct Known {
+    id: MessageId,
+}
+
+/// Puts acceptances down, all together. The messages of one are known only where all of it is: then it is left out.
 pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), StoreError> {
     let messages: Vec<&Outbound> = all.iter().flat_map(|one| &one.messages).collect();
-    tx.insert(&MESSAGES, messages.iter().map(|message| message_row(message))).await?;
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+    let known: HashSet<MessageId> = match tx.repeats {
+        Repeats::Never => HashSet::new(),
+        Repeats::Perhaps if ids.is_empty() => HashSet::new(),
+        Repeats::Perhaps => tx.list::<Known>(&KNOWN, &ids).await?.into_iter().map(|row| row.id).collect(),
+    };
+    let new = tx.insert(&MESSAGES, messages.iter().map(|message| message_row(message))).await?;
+    if new < (messages.len() - known.len()) as u64 {
+        // One of them came before after all: once more from the start, looking.
+        tx.repeats = Repeats::Perhaps;
+        return Err(StoreError::Busy);
+    }
     locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0))).await?;
-    chunks(tx, &all.iter().flat_map(|one| &one.chunks).collect::<Vec<_>>()).await?;
+    let new = |chunk: &&NewChunk| !chunk.members.iter().any(|message| known.contains(message));
+    let new = gathered(all.iter().flat_map(|one| &one.chunks).filter(new));
+    chunks(tx, &new.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
     tx.insert(&INVITATIONS, invitations.iter().map(|invitation| invitation_row(invitation))).await?;
     // What waits has no message yet by which its number would be found.
@@ -200,6 +228,37 @@ fn invitation_row(invitation: &Invitation) -> [Value<'_>; 20] {
         standing.due_ms.into(),
         standing.version.into(),
     ]
+}
+
+/// Chunks of no campaign that came with different requests and are due together become one: what is handed in one by one
+/// then costs the queue no more than what comes by the hundred. Their messages keep their order.
+fn gathered<'a>(chunks: impl Iterator<Item = &'a NewChunk>) -> Vec<Cow<'a, NewChunk>> {
+    let mut all: Vec<Cow<'a, NewChunk>> = Vec::new();
+    let mut open: HashMap<(&str, Class), usize> = HashMap::new();
+    for chunk in chunks {
+        let alone = chunk.campaign.is_some() || chunk.carries_on.is_some() || chunk.attempt > 0;
+        if alone {
+            all.push(Cow::Borrowed(chunk));
+            continue;
+        }
+        let place = open.entry((&chunk.lane, chunk.class)).or_insert(all.len());
+        let fits = |other: &&mut Cow<'a, NewChunk>| {
+            other.members.len() + chunk.members.len() <= CHUNK_MESSAGES
+                && other.not_before_ms.abs_diff(chunk.not_before_ms) <= DUE_TOGETHER_MS
+        };
+        match all.get_mut(*place).filter(fits) {
+            Some(other) => {
+                let other = other.to_mut();
+                other.members.extend_from_slice(&chunk.members);
+                other.not_before_ms = other.not_before_ms.max(chunk.not_before_ms);
+            }
+            None => {
+                *place = all.len();
+                all.push(Cow::Borrowed(chunk));
+            }
+        }
+    }
+    all
 }
 
 fn chunk_row(chunk: &NewChunk, line: String) -> [Value<'_>; 10] {

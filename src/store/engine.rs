@@ -223,6 +223,16 @@ impl Connection {
     }
 }
 
+/// Whether an acceptance may be a repetition. Only a commit whose end is not known is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Repeats {
+    /// Every commit so far had a known end.
+    #[default]
+    Never,
+    /// One had not: what is accepted is looked for first.
+    Perhaps,
+}
+
 /// An open transaction of the writer, as the statements' authors see it.
 pub(super) struct Tx<'a> {
     pub(super) connection: &'a mut Connection,
@@ -234,6 +244,8 @@ pub(super) struct Tx<'a> {
     pub(super) located: usize,
     /// The key under which erased numbers are known.
     pub(super) subjects: Option<SubjectKey>,
+    /// Whether something accepted may have been accepted before.
+    pub(super) repeats: Repeats,
     /// What was written lately.
     pub(super) fresh: Option<&'a mut Fresh>,
     /// What is told at the end of the transaction: numbering it locks out every other writer until the commit.
@@ -242,7 +254,16 @@ pub(super) struct Tx<'a> {
 
 impl<'a> Tx<'a> {
     pub(super) fn new(connection: &'a mut Connection, epoch: i64) -> Self {
-        Self { connection, epoch, generation: 0, located: 0, subjects: None, fresh: None, events: Vec::new() }
+        Self {
+            connection,
+            epoch,
+            generation: 0,
+            located: 0,
+            subjects: None,
+            repeats: Repeats::Never,
+            fresh: None,
+            events: Vec::new(),
+        }
     }
 
     /// 1 where there is one server a database, so that whatever another run holds it holds no more; else 0.

@@ -1,66 +1,50 @@
 //! What was written lately and is asked for next: messages whose chunk is leased soon, parts whose receipt comes soon. A
 //! hint, never the truth: what is not here is read.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use super::locator;
-use super::rows::{Acceptance, ChunkId, NewChunk, Record};
+use super::rows::{Acceptance, Record};
 use crate::message::{MessageId, Outbound};
 use crate::rules::machines::correlator::Correlator;
 
 /// Messages kept: of some 350 octets each, some 7 MB. What is planned ahead of a campaign is no more.
 const MESSAGES: usize = 20_000;
-/// A chunk waits here no longer: after that it is read, so that what another process erases is gone from here too.
+/// A message is kept no longer: after that it is read, so that what another process erases is gone from here too.
 const KEPT_MS: i64 = 60_000;
 /// Parts kept for their receipts, some 10 MB: a minute of a thousand a second.
 const PARTS: usize = 65_536;
 
-/// What is fresh.
+/// What is fresh. Of the messages the younger half is filled, then the older one is forgotten.
 #[derive(Debug)]
 pub(super) struct Fresh {
-    /// By chunk, which is by age.
-    chunks: BTreeMap<ChunkId, Vec<Outbound>>,
-    messages: usize,
+    young: HashMap<MessageId, Outbound>,
+    old: HashMap<MessageId, Outbound>,
     pub(super) taken: Correlator,
 }
 
 impl Default for Fresh {
     fn default() -> Self {
-        Self { chunks: BTreeMap::new(), messages: 0, taken: Correlator::new(PARTS) }
+        Self { young: HashMap::new(), old: HashMap::new(), taken: Correlator::new(PARTS) }
     }
 }
 
 impl Fresh {
     /// An acceptance is on disk.
     pub(super) fn accepted(&mut self, acceptance: Acceptance) {
-        let mut messages: BTreeMap<MessageId, Outbound> =
-            acceptance.messages.into_iter().map(|message| (message.id, message)).collect();
-        for NewChunk { id, members, .. } in acceptance.chunks {
-            let whole: Option<Vec<Outbound>> = members.iter().map(|id| messages.remove(id)).collect();
-            let Some(whole) = whole else { continue };
-            self.messages += whole.len();
-            if let Some(before) = self.chunks.insert(id, whole) {
-                self.messages -= before.len();
+        // What no database keeps as it is, is sent as it was kept.
+        for message in acceptance.messages.into_iter().filter(|message| !message.body.contains('\0')) {
+            if self.young.len() >= MESSAGES / 2 {
+                self.old = std::mem::take(&mut self.young);
             }
-        }
-        while self.messages > MESSAGES
-            && let Some((_, oldest)) = self.chunks.pop_first()
-        {
-            self.messages -= oldest.len();
+            self.young.insert(message.id, message);
         }
     }
 
-    /// The messages of a chunk, where they are here as the chunk has them.
-    pub(super) fn take(
-        &mut self,
-        chunk: ChunkId,
-        members: &[MessageId],
-        now_ms: i64,
-    ) -> Option<Vec<Outbound>> {
-        let messages = self.chunks.remove(&chunk)?;
-        self.messages -= messages.len();
-        let same = messages.iter().map(|message| message.id).eq(members.iter().copied());
-        (same && now_ms - MessageId(chunk.0).made_ms() < KEPT_MS).then_some(messages)
+    /// A message that is about to be sent, where it is here: it is asked for once.
+    pub(super) fn take(&mut self, id: MessageId, now_ms: i64) -> Option<Outbound> {
+        let message = self.young.remove(&id).or_else(|| self.old.remove(&id))?;
+        (now_ms - message.accepted_ms < KEPT_MS).then_some(message)
     }
 
     /// What came of messages is on disk.
@@ -70,26 +54,26 @@ impl Fresh {
         }
     }
 
-    /// Something was erased: nothing here may outlive it.
+    /// Something was erased: no message here may outlive it.
     pub(super) fn forget_messages(&mut self) {
-        self.chunks.clear();
-        self.messages = 0;
+        self.young.clear();
+        self.old.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{CampaignId, Class, Msisdn, Purpose, Sender, Source};
+    use crate::message::{Msisdn, Purpose, Sender, Source};
 
     const NOW: i64 = 1_790_000_000_000;
 
-    fn acceptance(ids: &crate::message::IdSource, messages: usize) -> Acceptance {
-        let message = |_| Outbound {
-            id: ids.next(NOW),
+    fn message(id: i64) -> Outbound {
+        Outbound {
+            id: MessageId(id),
             lane: "north".to_owned(),
             purpose: Purpose::Survey,
-            campaign: Some(CampaignId("c".to_owned())),
+            campaign: None,
             programme: None,
             sender: Sender("88001".to_owned()),
             to: Msisdn(447_700_900_001),
@@ -103,52 +87,32 @@ mod tests {
             reference: None,
             registered_delivery: None,
             relay: None,
-        };
-        let messages: Vec<Outbound> = (0..messages).map(message).collect();
-        let chunk = NewChunk {
-            id: ChunkId(ids.next(NOW).0),
-            lane: "north".to_owned(),
-            class: Class::Survey,
-            campaign: None,
-            not_before_ms: NOW,
-            attempt: 0,
-            members: messages.iter().map(|message| message.id).collect(),
-            carries_on: None,
-        };
-        Acceptance { messages, chunks: vec![chunk], ..Acceptance::default() }
+        }
+    }
+
+    fn accepted(fresh: &mut Fresh, ids: std::ops::Range<i64>) {
+        fresh.accepted(Acceptance { messages: ids.map(message).collect(), ..Acceptance::default() });
     }
 
     #[test]
-    fn a_chunk_is_given_once_whole_and_only_while_it_is_fresh() {
-        let ids = crate::message::IdSource::new(1);
+    fn a_message_is_given_once_and_only_while_it_is_fresh() {
         let mut fresh = Fresh::default();
-        let (first, second) = (acceptance(&ids, 3), acceptance(&ids, 2));
-        for one in [&first, &second] {
-            fresh.accepted(one.clone());
-        }
-        let (chunk, members) = (first.chunks[0].id, first.chunks[0].members.clone());
-        assert_eq!(fresh.take(chunk, &members, NOW), Some(first.messages));
-        assert_eq!(fresh.take(chunk, &members, NOW), None, "once");
-        let (chunk, members) = (second.chunks[0].id, second.chunks[0].members.clone());
-        assert_eq!(fresh.take(chunk, &members, NOW + KEPT_MS), None, "too old");
-        assert_eq!(fresh.messages, 0);
+        accepted(&mut fresh, 1..4);
+        assert_eq!(fresh.take(MessageId(1), NOW), Some(message(1)));
+        assert_eq!(fresh.take(MessageId(1), NOW), None, "once");
+        assert_eq!(fresh.take(MessageId(2), NOW + KEPT_MS), None, "too old");
+        fresh.forget_messages();
+        assert_eq!(fresh.take(MessageId(3), NOW), None, "forgotten");
     }
 
     #[test]
     fn it_stays_within_its_bound_and_forgets_the_oldest() {
-        let ids = crate::message::IdSource::new(1);
         let mut fresh = Fresh::default();
-        let all: Vec<Acceptance> = (0..100).map(|_| acceptance(&ids, 250)).collect();
-        for one in &all {
-            fresh.accepted(one.clone());
-            assert!(fresh.messages <= MESSAGES);
+        for turn in 0..10 {
+            accepted(&mut fresh, turn * 5_000..(turn + 1) * 5_000);
+            assert!(fresh.young.len() + fresh.old.len() <= MESSAGES);
         }
-        let known = |fresh: &mut Fresh, one: &Acceptance| {
-            fresh.take(one.chunks[0].id, &one.chunks[0].members, NOW).is_some()
-        };
-        assert!(!known(&mut fresh, &all[0]));
-        assert!(known(&mut fresh, &all[99]));
-        fresh.forget_messages();
-        assert!(!known(&mut fresh, &all[98]));
+        assert_eq!(fresh.take(MessageId(0), NOW), None);
+        assert_eq!(fresh.take(MessageId(49_999), NOW), Some(message(49_999)));
     }
 }

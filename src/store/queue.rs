@@ -178,19 +178,19 @@ async fn with_members(
         serde_json::from_str(&chunk.members).map_err(|_| damaged(chunk.id, "its members cannot be read"))
     };
     let ids: Vec<Vec<MessageId>> = chunks.iter().map(members).collect::<Result<_, _>>()?;
-    let mut fresh: HashMap<ChunkId, Vec<Outbound>> = HashMap::new();
-    if let Some(known) = &mut tx.fresh {
-        let known = chunks.iter().zip(&ids).map(|(chunk, ids)| (chunk.id, known.take(chunk.id, ids, now_ms)));
-        fresh = known.filter_map(|(id, messages)| Some((id, messages?))).collect();
+    let mut messages: HashMap<MessageId, Outbound> = HashMap::new();
+    if let Some(fresh) = &mut tx.fresh {
+        let known = ids.iter().flatten().filter_map(|id| fresh.take(*id, now_ms));
+        messages = known.map(|message| (message.id, message)).collect();
     }
-    let read = chunks.iter().zip(&ids).filter(|(chunk, _)| !fresh.contains_key(&chunk.id));
-    let read: Vec<MessageId> = read.flat_map(|(_, ids)| ids).copied().collect();
-    let messages: Vec<Outbound> = if read.is_empty() { Vec::new() } else { tx.list(&MEMBERS, &read).await? };
-    let mut messages: HashMap<MessageId, Outbound> =
-        messages.into_iter().map(|message| (message.id, message)).collect();
+    let read: Vec<MessageId> =
+        ids.iter().flatten().filter(|id| !messages.contains_key(id)).copied().collect();
+    if !read.is_empty() {
+        let read: Vec<Outbound> = tx.list(&MEMBERS, &read).await?;
+        messages.extend(read.into_iter().map(|message| (message.id, message)));
+    }
     let whole = chunks.into_iter().zip(ids).map(|(columns, ids)| {
-        let members = fresh.remove(&columns.id);
-        let members = members.or_else(|| ids.iter().map(|id| messages.remove(id)).collect());
+        let members = ids.iter().map(|id| messages.remove(id)).collect::<Option<Vec<Outbound>>>();
         Ok(LeasedChunk {
             members: members.ok_or_else(|| damaged(columns.id, "a member is missing, or is named twice"))?,
             id: columns.id,

@@ -12,7 +12,7 @@ use super::arrivals::{InboundCommit, PartRow};
 use super::audience::{self, Audience, PlanStep};
 use super::consent::{ConsentChange, ListProgress, SubjectKey};
 use super::desk::{ConversationUpdate, TagChange};
-use super::engine::{Connection, Engine, Tx};
+use super::engine::{Connection, Engine, Repeats, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::fresh::Fresh;
@@ -196,6 +196,7 @@ impl Queue {
             held: Held::default(),
             generations: Generations::default(),
             fresh: Fresh::default(),
+            repeats: Repeats::default(),
             untidy: false,
             _lock: lock,
         };
@@ -241,6 +242,7 @@ struct Writer {
     held: Held,
     generations: Generations,
     fresh: Fresh,
+    repeats: Repeats,
     /// Whether something was written since all was tidy.
     untidy: bool,
     _lock: Option<File>,
@@ -382,6 +384,7 @@ impl Writer {
         tx.generation = self.generations.current();
         tx.subjects = self.subjects;
         tx.fresh = Some(&mut self.fresh);
+        tx.repeats = self.repeats;
         let run = attempt(&mut tx, &held, writes, &mut committing);
         let end = match tokio::time::timeout(DEADLINE, run).await {
             Ok(end) => {
@@ -390,6 +393,10 @@ impl Writer {
             }
             Err(_) if committing => End::Lost(StoreError::Unknown("no answer".to_owned())),
             Err(_) => End::Lost(StoreError::Unreachable("no answer".to_owned())),
+        };
+        self.repeats = match end {
+            End::Lost(_) => Repeats::Perhaps,
+            _ => tx.repeats,
         };
         // a lost connection is dropped: what it still does ends with it
         if !matches!(end, End::Lost(_)) {

@@ -10,6 +10,7 @@ use crate::fixtures::*;
 
 crate::contract! {
     accepting_the_same_again_changes_nothing,
+    what_is_accepted_one_by_one_shares_chunks_and_accepting_it_again_changes_nothing,
     a_leased_chunk_holds_its_messages_as_accepted_and_in_order,
     the_lines_that_wait_are_told_in_order_of_urgency_each_with_when_it_is_due,
     two_stores_over_one_database_never_lease_the_same_chunk,
@@ -58,6 +59,31 @@ async fn accepting_the_same_again_changes_nothing(place: Place) {
         "the chunk is through and stays so"
     );
     assert_eq!(store.results(&campaign()).await.unwrap().accepted, 3);
+}
+
+async fn what_is_accepted_one_by_one_shares_chunks_and_accepting_it_again_changes_nothing(place: Place) {
+    const REQUESTS: i64 = 60;
+    let one = |n: i64| {
+        let mut message = message(n);
+        message.campaign = None;
+        let chunk = NewChunk { campaign: None, not_before_ms: NOW - n % 20, ..chunk(100 + n, [n]) };
+        Acceptance { messages: vec![message], chunks: vec![chunk], ..Acceptance::default() }
+    };
+    let store = place.open().await;
+    let no_campaign = Line { campaign: None, ..line() };
+    let all_at_once = || {
+        let requests = (1..=REQUESTS).map(|n| store.accept(one(n)));
+        futures_util::future::join_all(requests)
+    };
+    all_at_once().await.into_iter().for_each(|accepted| accepted.unwrap());
+    all_at_once().await.into_iter().for_each(|accepted| accepted.unwrap());
+    let leased = store.lease_chunks(LANE, &no_campaign, 1_000, NOW, LEASE).await.unwrap();
+    let mut sent: Vec<i64> = leased.iter().flat_map(|chunk| ids(&chunk.members)).collect();
+    sent.sort_unstable();
+    assert_eq!(sent, (1..=REQUESTS).collect::<Vec<_>>(), "each once");
+    assert!((leased.len() as i64) < REQUESTS / 2, "{} chunks", leased.len());
+    all_at_once().await.into_iter().for_each(|accepted| accepted.unwrap());
+    assert_eq!(store.lease_chunks(LANE, &no_campaign, 1_000, NOW, LEASE).await, Ok(vec![]));
 }
 
 async fn a_leased_chunk_holds_its_messages_as_accepted_and_in_order(place: Place) {
