@@ -10,6 +10,7 @@ use std::sync::Arc;
 mod accept;
 mod accounts;
 mod analysis;
+mod apply;
 mod arrivals;
 mod audience;
 mod consent;
@@ -34,6 +35,7 @@ mod results;
 mod rows;
 mod sent;
 mod sql;
+mod sqlite;
 mod views;
 mod writer;
 

@@ -3,20 +3,17 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{
-    Arguments as _, Connection as _, Executor as _, PgConnection, PgPool, SqliteConnection, SqlitePool,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 use std::time::Duration;
 
 use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
 use super::fresh::Fresh;
-use super::insert::{Column, Insert, PREPARED, Value};
+use super::insert::{Column, Insert, Value};
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
+use super::sqlite::Sqlite;
 
 /// Readers at once. Reports are rare; on two cores more readers only take time from the writer.
 const READERS: u32 = 4;
@@ -53,8 +50,7 @@ impl Engine {
                 .busy_timeout(BUSY_TIMEOUT)
                 .pragma("temp_store", "memory")
                 .pragma("mmap_size", "0")
-                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
-                .statement_cache_capacity(PREPARED),
+                .pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
         )
     }
 
@@ -66,8 +62,15 @@ impl Engine {
     pub(super) async fn writer(&self) -> Result<Connection, sqlx::Error> {
         match self {
             Self::Sqlite(options) => {
-                let options = options.clone().pragma("cache_size", WRITER_CACHE);
-                SqliteConnection::connect_with(&options).await.map(Connection::Sqlite)
+                let pragmas = [
+                    ("journal_mode", "wal"),
+                    ("synchronous", "full"),
+                    ("temp_store", "memory"),
+                    ("mmap_size", "0"),
+                    ("wal_autocheckpoint", CHECKPOINT_PAGES),
+                    ("cache_size", WRITER_CACHE),
+                ];
+                Sqlite::open(options.get_filename(), BUSY_TIMEOUT, &pragmas).map(Connection::Sqlite)
             }
             Self::Postgres(options) => {
                 let mut connection = PgConnection::connect_with(options).await?;
@@ -118,7 +121,7 @@ impl Engine {
 /// A connection of its own.
 #[derive(Debug)]
 pub(super) enum Connection {
-    Sqlite(SqliteConnection),
+    Sqlite(Sqlite),
     Postgres(PgConnection),
 }
 
@@ -133,7 +136,7 @@ impl Connection {
     /// Runs a statement without argument or answer.
     pub(super) async fn plain(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => connection.execute(sql).await.map(drop),
+            Self::Sqlite(connection) => connection.plain(sql),
             Self::Postgres(connection) => connection.execute(sql).await.map(drop),
         }
     }
@@ -142,7 +145,7 @@ impl Connection {
     /// without waiting.
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => connection.execute("begin immediate").await.map(drop),
+            Self::Sqlite(connection) => connection.plain("begin immediate"),
             Self::Postgres(connection) => connection.execute("begin").await.map(drop),
         }
     }
@@ -155,7 +158,7 @@ impl Connection {
     ) -> Result<Vec<Option<String>>, sqlx::Error> {
         let text = sql.text(self.dialect());
         match self {
-            Self::Sqlite(connection) => sqlx::query_scalar(text).bind(argument).fetch_all(connection).await,
+            Self::Sqlite(connection) => connection.texts(text, &argument),
             Self::Postgres(connection) => sqlx::query_scalar(text).bind(argument).fetch_all(connection).await,
         }
     }
@@ -164,9 +167,7 @@ impl Connection {
     pub(super) async fn change(&mut self, sql: &'static Sql, argument: String) -> Result<u64, sqlx::Error> {
         let text = sql.text(self.dialect());
         match self {
-            Self::Sqlite(connection) => {
-                sqlx::query(text).bind(argument).execute(connection).await.map(|done| done.rows_affected())
-            }
+            Self::Sqlite(connection) => connection.change(text, &argument),
             Self::Postgres(connection) => {
                 sqlx::query(text).bind(argument).execute(connection).await.map(|done| done.rows_affected())
             }
@@ -180,27 +181,7 @@ impl Connection {
         rows: &[[Value<'_>; N]],
     ) -> Result<u64, sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => {
-                let (mut left, mut new) = (rows, 0);
-                while !left.is_empty() {
-                    let (text, size) = insert.sqlite(left.len());
-                    let (now, later) = left.split_at(size);
-                    let mut values = SqliteArguments::default();
-                    values.reserve(size * N, 0);
-                    for value in now.iter().flatten() {
-                        match value {
-                            Value::Null => values.add(None::<i64>),
-                            Value::Int(value) => values.add(*value),
-                            Value::Text(text) => values.add(&**text),
-                        }
-                        .map_err(sqlx::Error::Encode)?;
-                    }
-                    let done = sqlx::query_with(text, values).execute(&mut *connection).await?;
-                    new += done.rows_affected();
-                    left = later;
-                }
-                Ok(new)
-            }
+            Self::Sqlite(connection) => connection.insert(insert, rows),
             Self::Postgres(connection) => {
                 let column = |place: usize| rows.iter().map(move |row| &row[place]);
                 let mut query = sqlx::query(insert.postgres());
@@ -217,7 +198,8 @@ impl Connection {
 
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => connection.close().await,
+            // Closed with its value.
+            Self::Sqlite(_) => Ok(()),
             Self::Postgres(connection) => connection.close().await,
         }
     }

@@ -1,17 +1,12 @@
 //! Rows put down by the thousand: bound as they are, in the form each engine takes fastest. One known already, by its key,
 //! is left as it is.
 //!
-//! One JSON text for a batch (`sql.rs`) costs SQLite more than twice as much a row: it looks every column up by its name.
+//! One JSON text for a batch (`sql.rs`) costs SQLite three times as much a row: it looks every column up by its name.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::message::Msisdn;
-
-/// Rows a statement, the largest first: any number of rows is a handful of statements, each of them prepared once.
-const ROWS: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];
-/// Statements of this kind that a connection keeps prepared: each table in each size.
-pub(super) const PREPARED: usize = 256;
 
 /// A column, with its type.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +28,7 @@ pub(super) enum Value<'a> {
 pub(super) struct Insert<const N: usize> {
     table: &'static str,
     columns: [Column; N],
-    sqlite: [OnceLock<String>; ROWS.len()],
+    sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
 }
 
@@ -108,7 +103,7 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 
 impl<const N: usize> Insert<N> {
     pub(super) const fn new(table: &'static str, columns: [Column; N]) -> Self {
-        Self { table, columns, sqlite: [const { OnceLock::new() }; ROWS.len()], postgres: OnceLock::new() }
+        Self { table, columns, sqlite: OnceLock::new(), postgres: OnceLock::new() }
     }
 
     /// The columns.
@@ -116,14 +111,9 @@ impl<const N: usize> Insert<N> {
         &self.columns
     }
 
-    /// The statement for as many of these rows as one takes, and how many these are.
-    pub(super) fn sqlite(&'static self, rows: usize) -> (&'static str, usize) {
-        let size = ROWS.iter().position(|size| *size <= rows).unwrap_or(ROWS.len() - 1);
-        let text = self.sqlite[size].get_or_init(|| {
-            let row = format!("({})", vec!["?"; N].join(", "));
-            self.text(&format!("values {}", vec![row; ROWS[size]].join(", ")))
-        });
-        (text, ROWS[size])
+    /// The statement for one row.
+    pub(super) fn sqlite(&'static self) -> &'static str {
+        self.sqlite.get_or_init(|| self.text(&format!("values ({})", vec!["?"; N].join(", "))))
     }
 
     /// The statement for any number of rows, a list for each column.
@@ -150,18 +140,8 @@ mod tests {
     static PAIRS: Insert<2> = Insert::new("pair", [Column::Int("id"), Column::Text("name")]);
 
     #[test]
-    fn any_number_of_rows_is_a_few_statements_of_known_sizes() {
-        let (text, rows) = PAIRS.sqlite(3);
-        assert_eq!(text, "insert into pair (id, name) values (?, ?), (?, ?) on conflict do nothing");
-        assert_eq!(rows, 2);
-        for many in [1_usize, 2, 127, 128, 129, 4_000] {
-            let (mut left, mut statements) = (many, 0);
-            while left > 0 {
-                left -= PAIRS.sqlite(left).1;
-                statements += 1;
-            }
-            assert!(statements <= many / ROWS[0] + ROWS.len(), "{many}: {statements}");
-        }
+    fn sqlite_gets_one_row_at_a_time() {
+        assert_eq!(PAIRS.sqlite(), "insert into pair (id, name) values (?, ?) on conflict do nothing");
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     if matches!(location, Location::Postgres(_)) {
         check_schema(&mut writer, &place).await?;
     }
-    migrate(&mut writer, &place).await?;
+    migrate(&engine, &mut writer, &place).await?;
     let mut tx = Tx::new(&mut writer, 0);
     check_key(&mut tx, options.subjects.as_ref()).await.map_err(|error| failed(&place, &error))?;
     let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms }]);
@@ -251,12 +251,19 @@ fn migrator(connection: &Connection) -> &'static Migrator {
     }
 }
 
-async fn migrate(connection: &mut Connection, place: &str) -> Result<(), OpenError> {
+async fn migrate(engine: &Engine, connection: &mut Connection, place: &str) -> Result<(), OpenError> {
     let migrator = migrator(connection);
     let known = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
-    let done = match connection {
-        Connection::Sqlite(connection) => migrator.run(connection).await,
-        Connection::Postgres(connection) => migrator.run(connection).await,
+    let done = match (engine, connection) {
+        (Engine::Sqlite(options), _) => {
+            let own = sqlx::SqliteConnection::connect_with(options).await;
+            let mut own = own.map_err(|error| sqlx_error(place, &error))?;
+            let done = migrator.run(&mut own).await;
+            own.close().await.map_err(|error| sqlx_error(place, &error))?;
+            done
+        }
+        (_, Connection::Postgres(connection)) => migrator.run(connection).await,
+        (Engine::Postgres(_), Connection::Sqlite(_)) => Ok(()),
     };
     let place = place.to_owned();
     done.map_err(|error| match error {

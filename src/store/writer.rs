@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::apply::apply;
 use super::arrivals::{InboundCommit, PartRow};
-use super::audience::{self, Audience, PlanStep};
+use super::audience::{Audience, PlanStep};
 use super::consent::{ConsentChange, ListProgress, SubjectKey};
 use super::desk::{ConversationUpdate, TagChange};
 use super::engine::{Connection, Engine, Repeats, Tx};
@@ -24,7 +25,7 @@ use super::rows::{
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId};
-use crate::store::{accept, accounts, consent, desk, erase, events, inbound, outcomes, pulse, queue};
+use crate::store::queue;
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -200,7 +201,17 @@ impl Queue {
             untidy: false,
             _lock: lock,
         };
-        let task = tokio::spawn(writer.run(queue));
+        let task = match writer.connection {
+            // It waits for the disk, and for nobody else: on a thread and a clock of its own, which outlive everybody who
+            // still has something to write.
+            Some(Connection::Sqlite(_)) => tokio::task::spawn_blocking(move || {
+                match tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                    Ok(own) => own.block_on(writer.run(queue)),
+                    Err(_) => tokio::runtime::Handle::current().block_on(writer.run(queue)),
+                }
+            }),
+            _ => tokio::spawn(writer.run(queue)),
+        };
         let intake = Arc::new(Semaphore::new(INTAKE_ROWS as usize));
         (Self { commands, intake, results: Arc::new(Semaphore::new(RESULT_ROWS as usize)) }, task)
     }
@@ -478,121 +489,4 @@ fn end(error: StoreError) -> End {
         StoreError::Unreachable(_) | StoreError::Unknown(_) => End::Lost(error),
         StoreError::Busy | StoreError::Refused(_) | StoreError::Corrupt(_) => End::Failed(error),
     }
-}
-
-/// Runs the writes merged by kind. What is accepted and who said STOP comes first, so that a slice in the same commit
-/// sees it; leases come last, so that they find what was just queued.
-async fn apply(
-    tx: &mut Tx<'_>,
-    held: &HashSet<ChunkId>,
-    writes: &[&Write],
-) -> Result<Vec<Result<Answer, StoreError>>, StoreError> {
-    let mut answers: Vec<Result<Answer, StoreError>> = writes.iter().map(|_| Ok(Answer::Done)).collect();
-    let indexed = || writes.iter().enumerate();
-
-    for (index, write) in indexed() {
-        match write {
-            Write::Campaign(campaign) => answers[index] = accept::campaign(tx, campaign).await?,
-            Write::CampaignState { id, state, at_ms } => {
-                answers[index] = accept::campaign_state(tx, id, *state, *at_ms).await?
-            }
-            Write::Audience(audience) => audience::put(tx, audience).await?,
-            Write::PlanStep(step) => answers[index] = audience::step(tx, step).await?,
-            Write::Conversation(update) => answers[index] = desk::work(tx, update).await?,
-            Write::Tag(change) => answers[index] = desk::tag(tx, change).await?,
-            Write::Pulse(pulse) => pulse::beat(tx, pulse).await?,
-            Write::Ask(ask) => pulse::ask(tx, ask).await?,
-            Write::Told { receipts, at_ms } => accounts::told(tx, receipts, *at_ms).await?,
-            Write::SweepAccounts { now_ms } => {
-                answers[index] = Ok(Answer::Count(accounts::sweep(tx, *now_ms).await?));
-            }
-            Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
-            _ => {}
-        }
-    }
-    let (slots, accepts): (Vec<usize>, Vec<&Acceptance>) = indexed()
-        .filter_map(|(index, write)| if let Write::Accept(a) = write { Some((index, a)) } else { None })
-        .unzip();
-    let claimed = accounts::claim_keys(tx, &accepts).await?;
-    for (slot, _) in slots.iter().zip(&claimed).filter(|(_, ours)| !**ours) {
-        answers[*slot] = Err(StoreError::Refused("another request has this key".to_owned()));
-    }
-    let accepts: Vec<&Acceptance> =
-        accepts.into_iter().zip(&claimed).filter(|(_, ours)| **ours).map(|(accept, _)| accept).collect();
-    accept::accept(tx, &accepts).await?;
-    accounts::count(tx, &accepts).await?;
-    let changes: Vec<&ConsentChange> = writes
-        .iter()
-        .filter_map(|write| if let Write::Consent(changes) = write { Some(changes) } else { None })
-        .flatten()
-        .collect();
-    consent::record(tx, &changes).await?;
-    let commits: Vec<&InboundCommit> = writes
-        .iter()
-        .filter_map(|write| if let Write::Inbound(commits) = write { Some(commits) } else { None })
-        .flatten()
-        .collect();
-    inbound::commit(tx, &commits).await?;
-    for (index, write) in indexed() {
-        match write {
-            Write::List { rows, progress } => {
-                answers[index] = Ok(Answer::Listed(consent::take_list(tx, rows, progress).await?));
-            }
-            Write::Erase(step) => answers[index] = Ok(Answer::Erased(erase::step(tx, step).await?)),
-            Write::Turns(turns) => {
-                answers[index] = Ok(Answer::Turned(inbound::turns(tx, turns).await?));
-            }
-            _ => {}
-        }
-    }
-    for (index, write) in indexed() {
-        if let Write::Part(part) = write {
-            answers[index] = Ok(Answer::Parts(inbound::put_part(tx, part).await?));
-        }
-    }
-    let (slots, records): (Vec<usize>, Vec<&Record>) = indexed()
-        .filter_map(|(index, write)| if let Write::Record(r) = write { Some((index, r)) } else { None })
-        .unzip();
-    // what was claimed is told once, whoever of the commit's records it belongs to
-    let mut claimed = outcomes::record(tx, &records).await?;
-    for slot in slots {
-        answers[slot] = Ok(Answer::Claimed(std::mem::take(&mut claimed)));
-    }
-    let receipts: Vec<&ReceiptRow> = writes
-        .iter()
-        .filter_map(|write| if let Write::Receipts(rows) = write { Some(rows) } else { None })
-        .flatten()
-        .collect();
-    let mut fates = outcomes::receipts(tx, &receipts).await?.into_iter();
-    for (index, write) in indexed() {
-        if let Write::Receipts(rows) = write {
-            answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));
-        } else if let Write::Rematch = write {
-            answers[index] = Ok(Answer::Claimed(outcomes::rematch(tx).await?));
-        }
-    }
-    let marks: Vec<&SliceMark> = writes
-        .iter()
-        .filter_map(|write| if let Write::Slice(marks) = write { Some(marks) } else { None })
-        .flatten()
-        .collect();
-    let marked = queue::mark(tx, &marks).await?;
-    for (index, write) in indexed() {
-        if let Write::Slice(marks) = write {
-            answers[index] = Ok(Answer::Marked(marked.of(marks)));
-        }
-    }
-    // before the leases: what is leased below is not in `held` yet, and not interrupted
-    for (index, write) in indexed() {
-        if let Write::Interrupted { now_ms, lease_ms } = write {
-            answers[index] = Ok(Answer::Interrupted(queue::interrupted(tx, held, *now_ms, *lease_ms).await?));
-        }
-    }
-    for (index, write) in indexed() {
-        if let Write::Lease(lease) = write {
-            answers[index] = Ok(Answer::Leased(queue::lease(tx, lease).await?));
-        }
-    }
-    events::write(tx).await?;
-    Ok(answers)
 }

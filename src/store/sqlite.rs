@@ -1,0 +1,137 @@
+//! The connection that writes to SQLite. It works on the thread of who calls it, which is the writer's own: handing each
+//! statement over to another thread and waking up for its answer cost more than most statements do.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::error::{DatabaseError, ErrorKind};
+
+use super::insert::{Insert, Value};
+
+/// Statements kept prepared: all there are.
+const PREPARED: usize = 256;
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Sqlite(Connection);
+
+/// What SQLite says, in the form in which the other driver says it: judged in one place.
+#[derive(Debug)]
+struct Told {
+    message: String,
+    code: i32,
+}
+
+impl Sqlite {
+    /// Opens a file that is there. `pragmas`: settings of the connection.
+    pub(super) fn open(
+        file: &Path,
+        busy_timeout: Duration,
+        pragmas: &[(&str, &str)],
+    ) -> Result<Self, sqlx::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags).map_err(told)?;
+        connection.busy_timeout(busy_timeout).map_err(told)?;
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        for (name, value) in pragmas {
+            connection.pragma_update(None, name, value).map_err(told)?;
+        }
+        Ok(Self(connection))
+    }
+
+    /// Runs a statement without argument or answer.
+    pub(super) fn plain(&self, sql: &str) -> Result<(), sqlx::Error> {
+        // What answers with a row, as some pragmas do, is to be run too.
+        let mut statement = self.0.prepare_cached(sql).map_err(told)?;
+        let mut rows = statement.query([]).map_err(told)?;
+        while rows.next().map_err(told)?.is_some() {}
+        Ok(())
+    }
+
+    /// The texts a statement gives for its argument.
+    pub(super) fn texts(&self, sql: &str, argument: &str) -> Result<Vec<Option<String>>, sqlx::Error> {
+        let mut statement = self.0.prepare_cached(sql).map_err(told)?;
+        let texts = statement.query_map([argument], |row| row.get(0)).map_err(told)?;
+        texts.collect::<Result<_, _>>().map_err(told)
+    }
+
+    /// How many rows a statement changed.
+    pub(super) fn change(&self, sql: &str, argument: &str) -> Result<u64, sqlx::Error> {
+        let mut statement = self.0.prepare_cached(sql).map_err(told)?;
+        statement.execute([argument]).map(|rows| rows as u64).map_err(told)
+    }
+
+    /// Puts rows into a table; tells how many were new.
+    pub(super) fn insert<const N: usize>(
+        &self,
+        insert: &'static Insert<N>,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<u64, sqlx::Error> {
+        let mut statement = self.0.prepare_cached(insert.sqlite()).map_err(told)?;
+        let mut new = 0;
+        for row in rows {
+            for (value, place) in row.iter().zip(1..) {
+                statement.raw_bind_parameter(place, value).map_err(told)?;
+            }
+            new += statement.raw_execute().map_err(told)? as u64;
+        }
+        Ok(new)
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn told(error: rusqlite::Error) -> sqlx::Error {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    match code {
+        Some(code) => sqlx::Error::Database(Box::new(Told { message: error.to_string(), code })),
+        None => sqlx::Error::Decode(Box::new(error)),
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (code {})", self.message, self.code)
+    }
+}
+
+impl Error for Told {}
+
+impl DatabaseError for Told {
+    fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        Some(self.code.to_string().into())
+    }
+
+    fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
