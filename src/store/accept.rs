@@ -163,7 +163,7 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
     }
     locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0))).await?;
     let new = |chunk: &&NewChunk| !chunk.members.iter().any(|message| known.contains(message));
-    let new = gathered(all.iter().flat_map(|one| &one.chunks).filter(new));
+    let new = gathered(all.iter().map(|one| one.chunks.iter().filter(new).collect()));
     chunks(tx, &new.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await?;
     let invitations: Vec<&Invitation> = all.iter().flat_map(|one| &one.invitations).collect();
     tx.insert(&INVITATIONS, invitations.iter().map(|invitation| invitation_row(invitation))).await?;
@@ -230,18 +230,22 @@ fn invitation_row(invitation: &Invitation) -> [Value<'_>; 20] {
     ]
 }
 
-/// Chunks of no campaign that came with different requests and are due together become one: what is handed in one by one
-/// then costs the queue no more than what comes by the hundred. Their messages keep their order.
-fn gathered<'a>(chunks: impl Iterator<Item = &'a NewChunk>) -> Vec<Cow<'a, NewChunk>> {
+/// The chunks of these requests. Where a request has but one, it becomes one with others that are due together: what is
+/// handed in one by one, or answered, then costs the queue no more than what comes by the hundred. Messages keep their order.
+fn gathered<'a>(requests: impl Iterator<Item = Vec<&'a NewChunk>>) -> Vec<Cow<'a, NewChunk>> {
     let mut all: Vec<Cow<'a, NewChunk>> = Vec::new();
-    let mut open: HashMap<(&str, Class), usize> = HashMap::new();
-    for chunk in chunks {
-        let alone = chunk.campaign.is_some() || chunk.carries_on.is_some() || chunk.attempt > 0;
-        if alone {
+    let mut open: HashMap<(&str, Class, Option<&CampaignId>), usize> = HashMap::new();
+    for chunks in requests {
+        let [chunk] = chunks[..] else {
+            all.extend(chunks.into_iter().map(Cow::Borrowed));
+            continue;
+        };
+        if chunk.carries_on.is_some() || chunk.attempt > 0 || chunk.members.is_empty() {
             all.push(Cow::Borrowed(chunk));
             continue;
         }
-        let place = open.entry((&chunk.lane, chunk.class)).or_insert(all.len());
+        let of = (chunk.lane.as_str(), chunk.class, chunk.campaign.as_ref());
+        let place = open.entry(of).or_insert(all.len());
         let fits = |other: &&mut Cow<'a, NewChunk>| {
             other.members.len() + chunk.members.len() <= CHUNK_MESSAGES
                 && other.not_before_ms.abs_diff(chunk.not_before_ms) <= DUE_TOGETHER_MS

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
+use sqlx::{Arguments as _, Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
 use std::time::Duration;
 
 use super::consent::SubjectKey;
@@ -181,17 +181,34 @@ impl Connection {
         rows: &[[Value<'_>; N]],
     ) -> Result<u64, sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => connection.insert(insert, rows),
+            Self::Sqlite(connection) => {
+                let mut new = 0;
+                connection.insert(insert, rows, |_| new += 1)?;
+                Ok(new)
+            }
             Self::Postgres(connection) => {
-                let column = |place: usize| rows.iter().map(move |row| &row[place]);
-                let mut query = sqlx::query(insert.postgres());
-                for (place, kind) in insert.columns().iter().enumerate() {
-                    query = match kind {
-                        Column::Int(_) => query.bind(column(place).map(Value::int).collect::<Vec<_>>()),
-                        Column::Text(_) => query.bind(column(place).map(Value::text).collect::<Vec<_>>()),
-                    };
-                }
-                query.execute(connection).await.map(|done| done.rows_affected())
+                let values = lists(insert, rows)?;
+                let done = sqlx::query_with(insert.postgres(), values).execute(connection).await?;
+                Ok(done.rows_affected())
+            }
+        }
+    }
+
+    /// Puts rows into a table; tells the first column of those that were new.
+    pub(super) async fn insert_new<const N: usize>(
+        &mut self,
+        insert: &'static Insert<N>,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let mut new = Vec::with_capacity(rows.len());
+                connection.insert(insert, rows, |row| new.extend(row[0].int()))?;
+                Ok(new)
+            }
+            Self::Postgres(connection) => {
+                let values = lists(insert, rows)?;
+                sqlx::query_scalar_with(insert.postgres_new(), values).fetch_all(connection).await
             }
         }
     }
@@ -203,6 +220,20 @@ impl Connection {
             Self::Postgres(connection) => connection.close().await,
         }
     }
+}
+
+/// Rows as a list for each column.
+fn lists<const N: usize>(insert: &Insert<N>, rows: &[[Value<'_>; N]]) -> Result<PgArguments, sqlx::Error> {
+    let column = |place: usize| rows.iter().map(move |row| &row[place]);
+    let mut values = PgArguments::default();
+    for (place, kind) in insert.columns().iter().enumerate() {
+        match kind {
+            Column::Int(_) => values.add(column(place).map(Value::int).collect::<Vec<_>>()),
+            Column::Text(_) => values.add(column(place).map(Value::text).collect::<Vec<_>>()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(values)
 }
 
 /// Whether an acceptance may be a repetition. Only a commit whose end is not known is repeated.
@@ -292,6 +323,16 @@ impl<'a> Tx<'a> {
             return Ok(0);
         }
         self.connection.insert(insert, &rows).await.map_err(|error| judge(&error))
+    }
+
+    /// Puts rows into a table; tells the first column of those that were new.
+    pub(super) async fn insert_new<'v, const N: usize>(
+        &mut self,
+        insert: &'static Insert<N>,
+        rows: impl Iterator<Item = [Value<'v>; N]>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let rows: Vec<[Value<'v>; N]> = rows.collect();
+        self.connection.insert_new(insert, &rows).await.map_err(|error| judge(&error))
     }
 
     /// Changes rows by a list, or does nothing for an empty one.

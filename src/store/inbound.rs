@@ -8,21 +8,34 @@ use super::arrivals::{AnswerRow, InboundCommit, InboundRow, PartRow, PartsKey};
 use super::consent;
 use super::engine::Tx;
 use super::error::StoreError;
+use super::insert::{Column, Insert, Value};
 use super::locator;
 use super::rows::{Acceptance, CallbackRow, InvitationChange, TurnCommit};
 use super::sql::Sql;
 use super::{accept, desk};
 use crate::message::MessageId;
 
-static INBOUND: Sql = Sql::new(
-    "insert into inbound (id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, \
-         pack, candidates, campaign, question, parts, note) \
-     select id, lane, number, code, text, octets, data_coding, received_ms, digest, verdict, rule, pack, \
-         coalesce(candidates, '[]'), campaign, question, parts, note \
-     from {rows id bigint, lane text, number bigint, code text, text text, octets text, data_coding bigint, \
-         received_ms bigint, digest text, verdict text, rule text, pack text, candidates text, campaign text, \
-         question text, parts bigint, note text} \
-     where true on conflict do nothing returning {pack id}",
+static INBOUND: Insert<17> = Insert::new(
+    "inbound",
+    [
+        Column::Int("id"),
+        Column::Text("lane"),
+        Column::Int("number"),
+        Column::Text("code"),
+        Column::Text("text"),
+        Column::Text("octets"),
+        Column::Int("data_coding"),
+        Column::Int("received_ms"),
+        Column::Text("digest"),
+        Column::Text("verdict"),
+        Column::Text("rule"),
+        Column::Text("pack"),
+        Column::Text("candidates"),
+        Column::Text("campaign"),
+        Column::Text("question"),
+        Column::Int("parts"),
+        Column::Text("note"),
+    ],
 );
 /// Only what was read is changed: its version tells.
 static INVITATIONS: Sql = Sql::new(
@@ -44,13 +57,22 @@ static CALLBACKS: Sql = Sql::new(
          end_ms = excluded.end_ms, words = excluded.words, state = excluded.state, inbound = excluded.inbound, \
          booked_ms = excluded.booked_ms",
 );
-static ANSWERS: Sql = Sql::new(
-    "insert into answer (inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, candidates, late) \
-     select inbound, campaign, number, survey, question, value, comment, at_ms, rule, pack, \
-         coalesce(candidates, '[]'), late \
-     from {rows inbound bigint, campaign text, number bigint, survey text, question text, value text, comment text, \
-         at_ms bigint, rule text, pack text, candidates text, late bigint} \
-     where true on conflict do nothing",
+static ANSWERS: Insert<12> = Insert::new(
+    "answer",
+    [
+        Column::Int("inbound"),
+        Column::Text("campaign"),
+        Column::Int("number"),
+        Column::Text("survey"),
+        Column::Text("question"),
+        Column::Text("value"),
+        Column::Text("comment"),
+        Column::Int("at_ms"),
+        Column::Text("rule"),
+        Column::Text("pack"),
+        Column::Text("candidates"),
+        Column::Int("late"),
+    ],
 );
 /// Of the answers of one handset to one question only the newest counts; one that came late replaces none that came in
 /// time.
@@ -112,11 +134,6 @@ pub(super) static CALLBACKS_DUE: Sql = Sql::new(
          booked_ms from callback where state = 'due' order by start_ms, invitation limit {int limit}) x",
 );
 
-#[derive(Deserialize)]
-struct Id {
-    id: i64,
-}
-
 /// Commits messages with all they bring about. One that is known already is left out whole: this is what makes
 /// repeating it harmless.
 pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Result<(), StoreError> {
@@ -134,9 +151,8 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     if fresh.is_empty() {
         return Ok(());
     }
-    let rows: Vec<&InboundRow> = fresh.iter().map(|commit| &commit.inbound).collect();
-    let new: Vec<Id> = tx.rows(&INBOUND, &rows).await?;
-    let mut new: HashSet<i64> = new.into_iter().map(|row| row.id).collect();
+    let new = tx.insert_new(&INBOUND, fresh.iter().map(|commit| inbound_row(&commit.inbound))).await?;
+    let mut new: HashSet<i64> = new.into_iter().collect();
     fresh.retain(|commit| new.remove(&commit.inbound.id));
     let from = |commit: &&InboundCommit| (locator::from(commit.inbound.number), commit.inbound.id);
     locator::note(tx, fresh.iter().map(from)).await?;
@@ -145,13 +161,57 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     changes(tx, fresh.iter().flat_map(|commit| &commit.invitations)).await?;
     let answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
     if !answers.is_empty() {
-        tx.change(&ANSWERS, &answers).await?;
+        tx.insert(&ANSWERS, answers.iter().map(|answer| answer_row(answer))).await?;
         tx.change(&REPLACED, &answers).await?;
     }
     let callbacks: Vec<&CallbackRow> = fresh.iter().flat_map(|commit| &commit.callbacks).collect();
     tx.change_all(&CALLBACKS, &callbacks).await?;
     desk::arrived(tx, fresh.iter().filter_map(|commit| commit.conversation.as_ref())).await?;
     accept::accept(tx, &fresh.iter().map(|commit| &commit.accept).collect::<Vec<&Acceptance>>()).await
+}
+
+fn inbound_row(inbound: &InboundRow) -> [Value<'_>; 17] {
+    [
+        inbound.id.into(),
+        (&inbound.lane).into(),
+        inbound.number.into(),
+        (&inbound.code).into(),
+        (&inbound.text).into(),
+        (&inbound.octets).into(),
+        inbound.data_coding.into(),
+        inbound.received_ms.into(),
+        (&inbound.digest).into(),
+        (&inbound.verdict).into(),
+        (&inbound.rule).into(),
+        (&inbound.pack).into(),
+        list(&inbound.candidates).into(),
+        inbound.campaign.as_ref().map(|campaign| &campaign.0).into(),
+        inbound.question.as_deref().into(),
+        inbound.parts.into(),
+        inbound.note.as_deref().into(),
+    ]
+}
+
+fn answer_row(answer: &AnswerRow) -> [Value<'_>; 12] {
+    [
+        answer.inbound.into(),
+        (&answer.campaign.0).into(),
+        answer.number.into(),
+        (&answer.survey).into(),
+        (&answer.question).into(),
+        (&answer.value).into(),
+        answer.comment.as_deref().into(),
+        answer.at_ms.into(),
+        (&answer.rule).into(),
+        (&answer.pack).into(),
+        list(&answer.candidates).into(),
+        answer.late.into(),
+    ]
+}
+
+/// A JSON list as it is kept; none is an empty one.
+fn list(candidates: &serde_json::Value) -> String {
+    if candidates.is_null() { "[]".to_owned() } else { candidates.to_string() }
 }
 
 /// Changes invitations; gives those that were as they had been read.

@@ -30,6 +30,7 @@ pub(super) struct Insert<const N: usize> {
     columns: [Column; N],
     sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
+    postgres_new: OnceLock<String>,
 }
 
 impl Column {
@@ -103,7 +104,13 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
 
 impl<const N: usize> Insert<N> {
     pub(super) const fn new(table: &'static str, columns: [Column; N]) -> Self {
-        Self { table, columns, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+        Self {
+            table,
+            columns,
+            sqlite: OnceLock::new(),
+            postgres: OnceLock::new(),
+            postgres_new: OnceLock::new(),
+        }
     }
 
     /// The columns.
@@ -125,6 +132,12 @@ impl<const N: usize> Insert<N> {
             });
             self.text(&format!("select * from unnest({})", lists.collect::<Vec<_>>().join(", ")))
         })
+    }
+
+    /// The same, telling the first column of those that were new.
+    pub(super) fn postgres_new(&'static self) -> &'static str {
+        let key = self.columns[0].name();
+        self.postgres_new.get_or_init(|| format!("{} returning {key}", self.postgres()))
     }
 
     fn text(&self, rows: &str) -> String {

@@ -27,8 +27,8 @@ const KEYS_A_STEP: usize = 2_000;
 
 /// Every id noted under a key.
 static IDS: Sql = Sql::new(
-    "select {list key, id} from (select distinct r.key, l.id from {rows key text} \
-         cross join generation g cross join locator l where l.generation = g.id and l.key = r.key) x",
+    "select {list key, id} from (select distinct l.key, l.id from {each $1} r \
+         cross join generation g cross join locator l where l.generation = g.id and l.key = r.value) x",
 );
 static KEYS: Insert<3> =
     Insert::new("locator", [Column::Int("generation"), Column::Text("key"), Column::Int("id")]);
@@ -91,7 +91,7 @@ pub(super) async fn ids(
         key: String,
         id: i64,
     }
-    let keys: Vec<_> = keys.map(|key| serde_json::json!({ "key": key })).collect();
+    let keys: Vec<String> = keys.collect();
     let found: Vec<Found> = readers.list(&IDS, &keys).await?;
     let mut ids: HashMap<String, Vec<i64>> = HashMap::new();
     for Found { key, id } in found {

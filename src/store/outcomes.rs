@@ -150,7 +150,10 @@ fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>
 
 /// Inserts outcomes; those known are left as they are.
 pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<(), StoreError> {
-    tx.insert(&OUTCOMES, outcomes.iter().map(|outcome| outcome_row(outcome))).await?;
+    // In the order of their key: neighbours share a page.
+    let mut ordered = outcomes.to_vec();
+    ordered.sort_unstable_by_key(|outcome| (outcome.message, outcome.attempt, outcome.part));
+    tx.insert(&OUTCOMES, ordered.into_iter().map(outcome_row)).await?;
     accounts::owe_ends(tx, outcomes).await?;
     let keys = outcomes.iter().filter_map(|outcome| {
         let (carrier, key) = outcome.carrier.as_ref().zip(outcome.carrier_key.as_ref())?;

@@ -66,21 +66,23 @@ impl Sqlite {
         statement.execute([argument]).map(|rows| rows as u64).map_err(told)
     }
 
-    /// Puts rows into a table; tells how many were new.
-    pub(super) fn insert<const N: usize>(
+    /// Puts rows into a table; calls `new` with each that was new.
+    pub(super) fn insert<'r, 'v, const N: usize>(
         &self,
         insert: &'static Insert<N>,
-        rows: &[[Value<'_>; N]],
-    ) -> Result<u64, sqlx::Error> {
+        rows: &'r [[Value<'v>; N]],
+        mut new: impl FnMut(&'r [Value<'v>; N]),
+    ) -> Result<(), sqlx::Error> {
         let mut statement = self.0.prepare_cached(insert.sqlite()).map_err(told)?;
-        let mut new = 0;
         for row in rows {
             for (value, place) in row.iter().zip(1..) {
                 statement.raw_bind_parameter(place, value).map_err(told)?;
             }
-            new += statement.raw_execute().map_err(told)? as u64;
+            if statement.raw_execute().map_err(told)? > 0 {
+                new(row);
+            }
         }
-        Ok(new)
+        Ok(())
     }
 }
 
