@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use account::{Account, HttpConfig, Login, Network, Shown, SmppConfig, purpose_named};
+pub use account::{Account, HttpConfig, Login, MayCampaign, Network, Shown, SmppConfig, purpose_named};
 pub use carrier::{
     AfterHold, BindKind, Carrier, DefaultAlphabet, Doubts, InDoubtPolicy, Numbering, ReceiptIds,
 };

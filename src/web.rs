@@ -1,5 +1,6 @@
 //! The people's side: the JSON API. It asks the journeys, and never talks to the wire.
 
+mod campaigns;
 mod health;
 mod listen;
 pub mod messages;
@@ -16,7 +17,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Account, Shown};
@@ -55,8 +56,18 @@ pub fn routes(flow: Arc<Flow>, stopping: CancellationToken) -> Router {
     let accounts_only = Router::new()
         .route("/v1/messages", post(messages::accept))
         .route("/v1/messages/{id}", get(messages::show))
+        .route("/v1/campaigns", get(campaigns::list).post(campaigns::create))
+        .route("/v1/campaigns/{name}", get(campaigns::show))
+        .route("/v1/campaigns/{name}/{turn}", post(campaigns::turn))
         .route_layer(from_fn_with_state(door.clone(), recognise));
-    Router::new()
+    // A contact file takes its time, and is bounded by itself.
+    let files = Router::new()
+        .route("/v1/campaigns/{name}/contacts", put(campaigns::contacts))
+        .route_layer(from_fn_with_state(door.clone(), recognise))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(|request: Request, next: Next| within(campaigns::FILE_TIMEOUT, request, next)))
+        .with_state(door.clone());
+    let quick = Router::new()
         .merge(accounts_only)
         .route("/healthz", get(health::health))
         .route("/metrics", get(metrics::metrics))
@@ -66,8 +77,9 @@ pub fn routes(flow: Arc<Flow>, stopping: CancellationToken) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .layer(DefaultBodyLimit::max(BODY_OCTETS))
-        .layer(from_fn(in_time))
-        .with_state(door)
+        .layer(from_fn(|request: Request, next: Next| within(REQUEST_TIMEOUT, request, next)))
+        .with_state(door);
+    quick.merge(files)
 }
 
 /// Lets a request through with its account. The key is compared with every account's, in the same time.
@@ -102,11 +114,10 @@ fn key(headers: &HeaderMap) -> Option<&str> {
     bearer.or_else(|| headers.get("x-api-key")?.to_str().ok())
 }
 
-async fn in_time(request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+async fn within(time: Duration, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(time, next.run(request)).await;
     let answer = answer.unwrap_or_else(|_| {
-        Failure::new(&problem::TIMEOUT, format!("{} s have passed", REQUEST_TIMEOUT.as_secs()))
-            .into_response()
+        Failure::new(&problem::TIMEOUT, format!("{} s have passed", time.as_secs())).into_response()
     });
     match answer.status() {
         // what refuses a body that is too large or breaks off speaks plain text

@@ -8,7 +8,7 @@ mod doors;
 #[path = "support/postgres.rs"]
 mod postgres;
 
-use doors::{House, PATIENCE, ask, get, post};
+use doors::{House, KEY, PATIENCE, Reply, ask, get, post};
 use serde_json::{Value, json};
 
 on_both! {
@@ -17,6 +17,102 @@ on_both! {
     a_key_makes_a_request_once,
     what_is_refused_says_why_and_what_to_do,
     a_day_has_its_limit_over_a_restart_of_the_count,
+    a_campaign_is_made_given_its_people_and_sent_by_http,
+    a_campaign_that_is_wrong_is_refused_with_the_place_and_what_would_be_right,
+}
+
+/// A request of the account `shop` with a body of this kind.
+async fn campaign(house: &House, method: &str, path: &str, kind: &str, body: &str) -> Reply {
+    let headers = [format!("Authorization: Bearer {KEY}"), format!("Content-Type: {kind}")];
+    ask(house.http(), method, &format!("/v1/campaigns{path}"), &headers, body).await
+}
+
+const MAY: &str = "campaigns = true";
+const SALE: &str = r#"{"name":"sale","text":"{name|Hello}, 20 % off","purpose":"transactional"}"#;
+
+async fn a_campaign_is_made_given_its_people_and_sent_by_http(postgres: Option<&str>) {
+    let house = House::open(postgres, MAY).await;
+    let made = campaign(&house, "POST", "", "application/json", SALE).await;
+    assert_eq!((made.status, &made.json()["state"]), (201, &json!("planned")), "{made:?}");
+    assert!(made.head.contains("location: /v1/campaigns/sale"), "{made:?}");
+    let again = campaign(&house, "POST", "", "application/json", SALE).await;
+    assert_eq!(again.status, 201, "the same again is no error: {again:?}");
+
+    let rows: String = (0..20).map(|n| format!("+4477009001{:02},Ana\n", n % 19)).collect();
+    let people = campaign(&house, "PUT", "/sale/contacts", "text/csv", &format!("number,name\n{rows}")).await;
+    let told = people.json();
+    assert_eq!(
+        (people.status, &told["accepted"], &told["doubled"]),
+        (200, &json!(19), &json!(1)),
+        "{people:?}"
+    );
+    let started = campaign(&house, "POST", "/sale/start", "application/json", "").await;
+    assert_eq!((started.status, &started.json()["state"]), (200, &json!("running")), "{started:?}");
+    let delivered = async {
+        loop {
+            let progress = get(house.http(), "/v1/campaigns/sale").await.json();
+            if progress["delivered"] == 19 {
+                return progress;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let progress = tokio::time::timeout(PATIENCE, delivered).await.expect("everybody gets it");
+    assert_eq!((&progress["audience"], &progress["failed"]), (&json!(19), &json!(0)));
+    let all = get(house.http(), "/v1/campaigns").await.json();
+    assert_eq!(
+        (&all["campaigns"][0]["name"], &all["campaigns"][0]["from"]),
+        (&json!("sale"), &json!("88001"))
+    );
+    let cancelled = campaign(&house, "POST", "/sale/cancel", "application/json", "").await;
+    assert_eq!((cancelled.status, &cancelled.json()["state"]), (200, &json!("cancelled")));
+    let resumed = campaign(&house, "POST", "/sale/resume", "application/json", "").await;
+    assert_eq!((resumed.status, &resumed.json()["code"]), (409, &json!("campaign_state")), "{resumed:?}");
+    house.close().await;
+}
+
+async fn a_campaign_that_is_wrong_is_refused_with_the_place_and_what_would_be_right(postgres: Option<&str>) {
+    let house = House::open(postgres, MAY).await;
+    let json_kind = "application/json";
+    let pointer_of = |body: &'static str| {
+        let house = &house;
+        async move {
+            let reply = campaign(house, "POST", "", json_kind, body).await;
+            assert_eq!(reply.status, 422, "{reply:?}");
+            reply.json()["errors"][0]["pointer"].clone()
+        }
+    };
+    assert_eq!(pointer_of(r#"{"name":"a"}"#).await, "/survey");
+    assert_eq!(pointer_of(r#"{"name":"a","survey":"nosuch"}"#).await, "/survey");
+    assert_eq!(pointer_of(r#"{"name":"","text":"Hi"}"#).await, "/name");
+    assert_eq!(pointer_of(r#"{"name":"a","text":"Hi","purpose":"survey"}"#).await, "/purpose");
+    assert_eq!(pointer_of(r#"{"name":"a","text":"Hi","from":"99999"}"#).await, "/from");
+    assert_eq!(pointer_of(r#"{"name":"a","text":"Hi","starts":"tomorrow"}"#).await, "/starts");
+
+    campaign(&house, "POST", "", json_kind, SALE).await;
+    let other = campaign(&house, "POST", "", json_kind, r#"{"name":"sale","text":"Another"}"#).await;
+    assert_eq!((other.status, &other.json()["code"]), (409, &json!("campaign_exists")), "{other:?}");
+    let broken = "number,name\n+447700900100,Ana\nnobody,Ben\n";
+    let refused = campaign(&house, "PUT", "/sale/contacts", "text/csv", broken).await;
+    assert_eq!((refused.status, &refused.json()["code"]), (422, &json!("contact_file")), "{refused:?}");
+    assert!(refused.text.contains(":3:"), "the line is named: {refused:?}");
+    let skipped = campaign(&house, "PUT", "/sale/contacts?skip_broken=true", "text/csv", broken).await;
+    assert_eq!(
+        (skipped.status, &skipped.json()["accepted"], &skipped.json()["refused"]),
+        (200, &json!(1), &json!(1))
+    );
+    let kind = campaign(&house, "PUT", "/sale/contacts", json_kind, "[]").await;
+    assert_eq!(kind.status, 415, "{kind:?}");
+    let unknown = campaign(&house, "POST", "/nosuch/start", json_kind, "").await;
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    let turn = campaign(&house, "POST", "/sale/explode", json_kind, "").await;
+    assert_eq!((turn.status, &turn.json()["code"]), (404, &json!("not_found")), "{turn:?}");
+    let asked = campaign(&house, "PUT", "/sale/contacts?skip=1", "text/csv", broken).await;
+    assert_eq!((asked.status, &asked.json()["code"]), (400, &json!("malformed")), "{asked:?}");
+    let headers = ["Authorization: Bearer ffffffffffffffffffffffffffffffff".to_owned()];
+    let not_allowed = ask(house.http(), "GET", "/v1/campaigns", &headers, "").await;
+    assert_eq!((not_allowed.status, &not_allowed.json()["code"]), (403, &json!("not_allowed")));
+    house.close().await;
 }
 
 async fn a_message_is_accepted_sent_and_its_state_told(postgres: Option<&str>) {
@@ -113,14 +209,14 @@ async fn what_is_refused_says_why_and_what_to_do(postgres: Option<&str>) {
         let page = ask(http, "GET", problem["type"].as_str().unwrap(), &[], "").await;
         assert_eq!(page.json()["title"], problem["title"], "its type leads to its page");
     }
-    let lines = [format!("Authorization: Bearer {}", doors::KEY), "Content-Encoding: gzip".to_owned()];
+    let lines = [format!("Authorization: Bearer {}", KEY), "Content-Encoding: gzip".to_owned()];
     assert_eq!(ask(http, "POST", "/v1/messages", &lines, good).await.status, 415);
     assert_eq!(ask(http, "DELETE", "/v1/messages", &lines, "").await.status, 405);
     assert_eq!(ask(http, "GET", "/v2", &[], "").await.status, 404);
     let document = ask(http, "GET", "/openapi.json", &[], "").await.json();
     for path in document["paths"].as_object().unwrap().keys() {
         let asked = path.replace("{id}", "05W2K8Q3M4N7A").replace("{name}", "rate");
-        let reply = ask(http, "PATCH", &asked, &[format!("Authorization: Bearer {}", doors::KEY)], "").await;
+        let reply = ask(http, "PATCH", &asked, &[format!("Authorization: Bearer {}", KEY)], "").await;
         assert_eq!(reply.status, 405, "{path} is there, and takes other methods");
     }
     house.close().await;

@@ -68,6 +68,18 @@ pub struct Account {
     pub binds: usize,
     /// Networks it may come from; from anywhere where the list is empty.
     pub addresses: Vec<Network>,
+    /// Whether it may make campaigns from its codes, by HTTP.
+    pub campaigns: MayCampaign,
+}
+
+/// Whether an account may make campaigns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MayCampaign {
+    /// It may, and see those of its codes.
+    Yes,
+    /// It hands in messages, no more.
+    #[default]
+    No,
 }
 
 /// How an account binds.
@@ -185,6 +197,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Read> {
     let window = table.or("window", integer(1..=MOST_WINDOW), 100);
     let binds = table.or("binds", integer(1..=MOST_BINDS), 2);
     let addresses = table.or("addresses", networks, Vec::new());
+    let campaigns = table.or("campaigns", campaigns, MayCampaign::No);
 
     if let Some(key) = api_key.as_ref().filter(|key| key.value.reveal().len() < API_KEY_SIGNS) {
         let hint = format!("take at least {API_KEY_SIGNS} random characters: openssl rand -hex 16");
@@ -233,6 +246,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<Read> {
         window: usize::from(window),
         binds: usize::from(binds),
         addresses,
+        campaigns,
     };
     Some(Read { account: At { value: account, span: name.span }, senders_at })
 }
@@ -287,6 +301,14 @@ fn purposes(value: &DeValue<'_>) -> Result<Vec<Purpose>, Wrong> {
     let list = value.as_array().filter(|list| !list.is_empty());
     let list = list.ok_or_else(|| Wrong::new("is no list of purposes", hint()))?;
     list.iter().map(|item| one_of(PURPOSES)(item.get_ref())).collect()
+}
+
+fn campaigns(value: &DeValue<'_>) -> Result<MayCampaign, Wrong> {
+    match value {
+        DeValue::Boolean(true) => Ok(MayCampaign::Yes),
+        DeValue::Boolean(false) => Ok(MayCampaign::No),
+        _ => Err(Wrong::new("is neither true nor false", "write campaigns = true, or leave it out")),
+    }
 }
 
 fn networks(value: &DeValue<'_>) -> Result<Vec<Network>, Wrong> {
