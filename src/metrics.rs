@@ -93,6 +93,8 @@ pub struct Metrics {
     pub undelivered: Count,
     /// Receipts that wait for their message.
     pub receipts_waiting: Count,
+    /// Parts in doubt of which a receipt told that the carrier has them.
+    pub doubts_resolved: Count,
     /// Messages from people.
     pub inbound: Count,
     /// Answers taken.

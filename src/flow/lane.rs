@@ -26,8 +26,8 @@ use crate::smpp::door::{Door, Pass};
 use crate::smpp::submission::{PartTag, Settled, Submission};
 use crate::store::{Check, ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
-pub(super) use parts::part_count;
 use parts::{Prepared, prepare, take_slice, validity};
+pub(super) use parts::{part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
 pub(super) use settlement::{in_doubt_row, outcome, retry_row};

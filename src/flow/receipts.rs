@@ -11,11 +11,15 @@ use tokio::time::timeout;
 
 use crate::flow::Flow;
 use crate::flow::inbound::{BATCH, Receipt, answer};
-use crate::message::Msisdn;
+use crate::flow::lane::{outcome, part_texts};
+use crate::message::{MessageId, Msisdn, OutcomeKind};
+use crate::rules::machines::doubt::{PartInDoubt, meant};
 use crate::smpp::client::BindHandle;
 use crate::smpp::submission::Arrival;
-use crate::store::{ReceiptFate, ReceiptRow, Record, StoreError};
+use crate::store::{OutcomeRow, ReceiptFate, ReceiptRow, Record, StoreError};
 
+/// A receipt is word of a part in doubt for so long: carriers keep trying for three days at most.
+const DOUBT_REACH_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 /// How long receipts wait for what came before them on their binds to be on disk. Later than this the memory is away, and
 /// will say so.
 const CATCH_UP: Duration = Duration::from_secs(1);
@@ -47,16 +51,42 @@ impl Flow {
         if rows.is_empty() {
             return Ok(());
         }
-        let told: Vec<(bool, String)> = rows.iter().map(|row| (row.is_final, row.state.clone())).collect();
-        let fates = self.store.receipts(rows).await?;
-        for (fate, (is_final, state)) in fates.iter().zip(told) {
+        let fates = self.store.receipts(rows.clone()).await?;
+        for (fate, row) in fates.iter().zip(rows) {
             match fate {
                 ReceiptFate::Duplicate => {}
-                ReceiptFate::Waiting => self.metrics.receipts_waiting.one(),
-                ReceiptFate::Matched { part, .. } => self.count_receipt(*part, &state, is_final),
+                ReceiptFate::Waiting => {
+                    self.metrics.receipts_waiting.one();
+                    self.resolve_doubt(row).await?;
+                }
+                ReceiptFate::Matched { part, .. } => self.count_receipt(*part, &row.state, row.is_final),
             }
         }
         Ok(())
+    }
+
+    /// A receipt whose id nobody was told may be word of a part in doubt: then the carrier has taken that part, and it is not
+    /// sent again.
+    async fn resolve_doubt(&self, receipt: ReceiptRow) -> Result<(), StoreError> {
+        let Some(number) = receipt.number else { return Ok(()) };
+        let since_ms = receipt.received_ms - DOUBT_REACH_MS;
+        let unanswered = self.store.unanswered_to(number, &receipt.carrier, since_ms).await?;
+        let parts = unanswered.iter().filter_map(|(part, message)| {
+            let text = part_texts(message).into_iter().nth(usize::try_from(part.part).ok()?)?;
+            Some(PartInDoubt { message: part.id, attempt: part.attempt, part: part.part, text })
+        });
+        let parts: Vec<PartInDoubt> = parts.collect();
+        let Some(meant) = meant(&parts, receipt.quote.as_deref()) else { return Ok(()) };
+        let sent = OutcomeRow {
+            carrier: Some(receipt.carrier),
+            carrier_id: Some(receipt.carrier_id),
+            carrier_key: Some(receipt.carrier_key),
+            cause: Some("never answered; its receipt came".to_owned()),
+            at_ms: receipt.received_ms,
+            ..outcome(meant.message, meant.attempt, meant.part, OutcomeKind::Sent)
+        };
+        self.metrics.doubts_resolved.one();
+        self.write_down(Record { outcomes: vec![sent], ..Record::default() }).await
     }
 
     /// Records what came of messages, and counts the receipts that waited for it.
@@ -64,6 +94,19 @@ impl Flow {
     /// # Errors
     /// What the memory says.
     pub(super) async fn record(&self, record: Record) -> Result<(), StoreError> {
+        let in_doubt = record.outcomes.iter().filter(|row| row.kind == OutcomeKind::InDoubt);
+        let in_doubt: Vec<MessageId> = in_doubt.map(|row| row.message).collect();
+        self.write_down(record).await?;
+        // Word of it may have come while an answer was still waited for.
+        if !in_doubt.is_empty() {
+            for receipt in self.store.stray_receipts(&in_doubt).await? {
+                self.resolve_doubt(receipt).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, record: Record) -> Result<(), StoreError> {
         for claimed in self.store.record(record).await? {
             self.count_receipt(claimed.part, &claimed.state, claimed.is_final);
         }
@@ -94,6 +137,7 @@ impl Flow {
             state: receipt.state.name().to_lowercase(),
             is_final: receipt.state.is_final(),
             err: receipt.err.as_ref().map(|err| err.to_text().into_owned()),
+            quote: receipt.text.clone(),
             received_ms: now_ms,
             done_ms: None,
         }

@@ -55,7 +55,7 @@ static ANSWERS: Sql = Sql::new(
      from {rows id bigint, number bigint, nobody bigint} where answer.inbound = r.id and answer.number = r.number",
 );
 static RECEIPTS: Sql = Sql::new(
-    "update receipt set number = null from {rows id bigint, number bigint, nobody bigint} where receipt.id = r.id",
+    "update receipt set number = null, quote = null from {rows id bigint, number bigint, nobody bigint} where receipt.id = r.id",
 );
 static EVENTS: Sql = Sql::new(
     "update event set number = null, detail = null from {rows id bigint, number bigint, nobody bigint} \

@@ -87,7 +87,7 @@ static CLAIM: Sql = Sql::new(
 );
 static NO_LONGER_WAITING: Sql =
     Sql::new("delete from receipt_waiting where receipt in (select r.id from {rows id bigint})");
-static RECEIPTS: Insert<13> = Insert::new(
+static RECEIPTS: Insert<14> = Insert::new(
     "receipt",
     [
         Column::Int("id"),
@@ -99,6 +99,7 @@ static RECEIPTS: Insert<13> = Insert::new(
         Column::Text("state"),
         Column::Int("is_final"),
         Column::Text("err"),
+        Column::Text("quote"),
         Column::Int("received_ms"),
         Column::Int("done_ms"),
         Column::Int("message"),
@@ -130,7 +131,7 @@ fn outcome_row(outcome: &OutcomeRow) -> [Value<'_>; 11] {
     ]
 }
 
-fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>; 13] {
+fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>; 14] {
     [
         receipt.id.into(),
         (&receipt.carrier).into(),
@@ -141,6 +142,8 @@ fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>
         (&receipt.state).into(),
         i64::from(receipt.is_final).into(),
         receipt.err.as_deref().into(),
+        // Of use only while nobody knows what it is about.
+        receipt.quote.as_deref().filter(|_| found.is_none()).into(),
         receipt.received_ms.into(),
         receipt.done_ms.into(),
         found.map(|found| found.message.0).into(),

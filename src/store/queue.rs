@@ -53,7 +53,7 @@ pub(super) static DEPTH: Sql = Sql::new(
                  where k.epoch = run.epoch and k.state = 'leased' and k.lane = {text lane}) unfinished \
          group by class order by class) x",
 );
-static MEMBERS: Sql = Sql::new(
+pub(super) static MEMBERS: Sql = Sql::new(
     "select {list id, lane, purpose, campaign, sender, \"to\", body, language, source, accepted_ms, expires_ms, zone, \
          account, reference, registered_delivery, relay, programme} \
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, \

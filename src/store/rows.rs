@@ -224,6 +224,7 @@ pub struct ReceiptRow {
     /// The canonical form of that id.
     pub carrier_key: String,
     /// Other canonical forms it may stand for (read as hexadecimal, read as decimal), likeliest first.
+    #[serde(default)]
     pub candidates: Vec<String>,
     /// The handset it is about, where the receipt names one in a form we can read: decides between ambiguous ids.
     pub number: Option<Msisdn>,
@@ -234,6 +235,9 @@ pub struct ReceiptRow {
     pub is_final: bool,
     /// The carrier's error code.
     pub err: Option<String>,
+    /// The beginning of the message, where it quotes it: tells what it is about where its id does not.
+    #[serde(default)]
+    pub quote: Option<String>,
     /// When we got it, milliseconds since the epoch.
     pub received_ms: i64,
     /// When the carrier says it happened.

@@ -57,6 +57,7 @@ fn counts(metrics: &Metrics) -> String {
         ("binds_up", "Binds to carriers that are up", &metrics.binds_up),
         ("binds", "Binds to carriers that should be up", &metrics.binds_wanted),
         ("in_window", "Messages written to carriers and not answered", &metrics.in_window),
+        ("doubts_resolved", "Parts in doubt that a receipt cleared up", &metrics.doubts_resolved),
         ("receipts_waiting", "Receipts that came before their message was known", &metrics.receipts_waiting),
         ("esme_binds", "ESMEs bound", &metrics.esme_binds),
     ];

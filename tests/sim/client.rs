@@ -158,6 +158,7 @@ pub fn receipt_row(receipt: &Receipt, sm: &Sm, ids: &IdSource, now_ms: i64) -> R
         state: receipt.state.name().to_lowercase(),
         is_final: receipt.state.is_final(),
         err: None,
+        quote: None,
         received_ms: now_ms,
         done_ms: None,
     }

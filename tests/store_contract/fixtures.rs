@@ -237,6 +237,7 @@ pub fn receipt(id: i64, carrier_id: &str, state: &str) -> ReceiptRow {
         state: state.to_owned(),
         is_final: !matches!(state, "enroute" | "accepted"),
         err: Some("000".to_owned()),
+        quote: None,
         received_ms: NOW + 2_000,
         done_ms: Some(NOW + 1_900),
     }

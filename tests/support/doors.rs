@@ -51,8 +51,13 @@ pub struct House {
 impl House {
     /// On SQLite, or on the Postgres at this address. `more` is added to the account's block.
     pub async fn open(postgres: Option<&str>, more: &str) -> Self {
+        Self::before(postgres, Settings::plain(), "", more).await
+    }
+
+    /// The same before a carrier with these habits; `of_carrier` is added to its block.
+    pub async fn before(postgres: Option<&str>, habits: Settings, of_carrier: &str, more: &str) -> Self {
         let account = Account { system_id: "esme".into(), password: "secret".into() };
-        let settings = Settings { accounts: vec![account], ..Settings::plain() };
+        let settings = Settings { accounts: vec![account], ..habits };
         let carrier = Simulator::start(settings).await.expect("a free port");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = match postgres {
@@ -63,7 +68,7 @@ impl House {
             "[store]\n{store}\n\
              [http]\nlisten = \"127.0.0.1:0\"\n[smpp]\nlisten = \"127.0.0.1:0\"\n\
              [[carrier]]\nname = \"main\"\nhost = \"127.0.0.1\"\nport = {}\nsystem_id = \"esme\"\n\
-             password = \"plain:secret\"\nrate = \"1000/s\"\nwindow = 100\n\
+             password = \"plain:secret\"\nrate = \"1000/s\"\nwindow = 100\n{of_carrier}\n\
              [[code]]\nnumber = \"88001\"\ncarrier = \"main\"\nbrand = \"Backchat\"\n\
              [[account]]\nname = \"shop\"\napi_key = \"plain:{KEY}\"\nsystem_id = \"shop\"\npassword = \"plain:pw\"\n\
              senders = [\"88001\"]\npurposes = [\"transactional\", \"promotional\"]\nrate = \"100000/s\"\n{more}\n\

@@ -193,6 +193,7 @@ impl Town {
             state: "undeliverable".to_owned(),
             is_final: true,
             err: None,
+            quote: None,
             received_ms: self.clock.now_ms(),
             done_ms: None,
         };

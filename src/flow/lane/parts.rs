@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::address::Address;
 use protocol::octets::COctets;
 use protocol::pdu::Sm;
-use protocol::text::{Parts, Reference, Unsendable, split};
+use protocol::text::{Alphabet, Parts, Reference, Unsendable, decode, split};
 use protocol::time::Time;
 
 use crate::flow::consent::Judgement;
@@ -92,6 +92,19 @@ pub(in crate::flow) fn part_count(message: &Outbound) -> usize {
         Some(_) => 1,
         None => parts_of(message).map_or(1, |text| text.parts.len()),
     }
+}
+
+/// The words of each of its parts; none where its octets are an ESME's own.
+pub(in crate::flow) fn part_texts(message: &Outbound) -> Vec<String> {
+    if message.relay.is_some() {
+        return vec![message.body.clone()];
+    }
+    let read =
+        |text: &Parts, octets: &Bytes| decode(text.data_coding, text.udhi, octets, Alphabet::Gsm7).text;
+    parts_of(message).map_or_else(
+        |_| Vec::new(),
+        |text| text.parts.iter().map(|octets| read(&text, octets).unwrap_or_default()).collect(),
+    )
 }
 
 /// A message's text in parts. The reference comes from the message's id, so that a part sent again belongs to the same

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::message::Purpose;
+use crate::message::{MessageId, Purpose};
 use crate::rules::delivery::may_go_twice;
 
 /// What to do with a message that may or may not have left when a link or a process broke.
@@ -57,9 +57,63 @@ impl Doubts {
     }
 }
 
+/// A part in doubt, as a receipt that names no id we know may mean it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartInDoubt {
+    /// The message.
+    pub message: MessageId,
+    /// Which attempt, from 0.
+    pub attempt: i64,
+    /// Which part, from 0.
+    pub part: i64,
+    /// The words of that part.
+    pub text: String,
+}
+
+/// The part in doubt that a receipt is about, of those to its number on its carrier. `quote`: the beginning of the text, where
+/// the receipt has it. None where two may be meant, or the words are others.
+pub fn meant<'a>(parts: &'a [PartInDoubt], quote: Option<&str>) -> Option<&'a PartInDoubt> {
+    let quote = plain(quote.unwrap_or_default());
+    let mut meant = parts.iter().filter(|part| plain(&part.text).starts_with(&quote));
+    let first = meant.next()?;
+    let others: Vec<&PartInDoubt> =
+        meant.filter(|part| part.message != first.message || part.part != first.part).collect();
+    others.is_empty().then_some(first)
+}
+
+/// What carriers leave of a text: they cut it, and each has its own signs for what is no letter or digit of ASCII.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).map(|sign| sign.to_ascii_lowercase()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_receipt_without_a_known_id_means_the_one_part_in_doubt_whose_words_it_quotes() {
+        let part = |message: i64, part: i64, text: &str| PartInDoubt {
+            message: MessageId(message),
+            attempt: 0,
+            part,
+            text: text.to_owned(),
+        };
+        let two = [part(1, 0, "Déjà vu: how was it?"), part(2, 0, "Your code is 1234")];
+        assert_eq!(meant(&two, Some("Your code is")), Some(&two[1]));
+        assert_eq!(
+            meant(&two, Some("D?j? vu: how")),
+            Some(&two[0]),
+            "what is not ASCII is written by each as it likes"
+        );
+        assert_eq!(meant(&two, None), None, "two may be meant");
+        assert_eq!(meant(&two, Some("Something else")), None);
+        assert_eq!(meant(&two[..1], None), Some(&two[0]), "one alone");
+        let twice = [part(1, 0, "Hello"), part(2, 0, "Hello")];
+        assert_eq!(meant(&twice, Some("Hello")), None, "never guessed");
+        let parts = [part(1, 0, "The first half"), part(1, 1, "and the second")];
+        assert_eq!(meant(&parts, Some("and the se")), Some(&parts[1]));
+        assert_eq!(meant(&[], Some("Hello")), None);
+    }
 
     const HOLD: Duration = Duration::from_secs(900);
 

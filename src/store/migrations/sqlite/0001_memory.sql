@@ -94,12 +94,14 @@ create table receipt (
     state text not null,
     is_final integer not null check (is_final in (0, 1)),
     err text,
+    quote text,
     received_ms integer not null,
     done_ms integer,
     message integer,
     part integer
 ) strict;
 create unique index receipt_known on receipt (message, part, carrier_key, state) where message is not null;
+create index receipt_stray on receipt (number) where message is null and number is not null;
 create unique index receipt_unknown on receipt (carrier, carrier_key, state) where message is null;
 
 -- The ids by which a receipt that came early is claimed.
