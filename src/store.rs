@@ -381,6 +381,14 @@ impl Store {
         self.inner.readers.list(&inbound::CALLBACKS_DUE, &argument).await
     }
 
+    /// Notes that a handset was called; gives how many calls that were due are not any more.
+    pub async fn called(&self, number: Msisdn, code: Option<&str>) -> Result<u64, StoreError> {
+        match self.write(Write::Called { number, code: code.map(ToOwned::to_owned) }).await? {
+            Answer::Count(count) => Ok(count),
+            _ => Err(mixed_up()),
+        }
+    }
+
     /// The opt-outs in force of these handsets: number and scope.
     pub async fn optouts(&self, numbers: &[Msisdn]) -> Result<Vec<(Msisdn, String)>, StoreError> {
         contexts::optouts(self, numbers).await

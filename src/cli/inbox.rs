@@ -52,6 +52,24 @@ enum Command {
     /// It is not done after all
     #[command(after_help = "Example:\n  backchat inbox reopen +447700900123")]
     Reopen(Which),
+    /// Calls that people booked and nobody has made yet, the next one first
+    #[command(after_help = "Example:\n  backchat inbox callbacks --json")]
+    Callbacks(Callbacks),
+    /// The person was called: their booked calls are due no more
+    #[command(after_help = "Example:\n  backchat inbox called +447700900123")]
+    Called(Which),
+}
+
+#[derive(Debug, clap::Args)]
+struct Callbacks {
+    /// At most so many
+    #[arg(long, default_value_t = 100)]
+    limit: i64,
+    /// One JSON document: the list, empty when there are none
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArg,
 }
 
 /// Which conversation.
@@ -163,6 +181,8 @@ pub(crate) async fn run(args: Args) -> Done {
         Command::Tag(Tag { which, tag, remove: true }) => work(which, ConversationWork::Untag(tag)).await,
         Command::Close(which) => work(which, ConversationWork::Close).await,
         Command::Reopen(which) => work(which, ConversationWork::Reopen).await,
+        Command::Callbacks(callbacks) => run_callbacks(callbacks).await,
+        Command::Called(which) => run_called(which).await,
     }
 }
 
@@ -271,6 +291,55 @@ async fn run_reply(args: Reply) -> Done {
         return print_json(&sent, false);
     }
     println!("{message} is accepted, from {} to {}", sent.code, sent.number);
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_callbacks(args: Callbacks) -> Done {
+    let flow = flow(&args.config, Access::Look).await?;
+    let calls = flow.store.callbacks_due(args.limit).await.map_err(Failure::unreachable)?;
+    if args.json {
+        return print_json(&calls, calls.is_empty());
+    }
+    if calls.is_empty() {
+        eprintln!("no calls are due");
+        return Ok(ExitCode::from(1));
+    }
+    let (surface, now_ms) = (Surface::of_stdout(), flow.clock.now_ms());
+    for call in calls {
+        let at = clock_time(call.start_ms);
+        let late = if call.end_ms < now_ms { "over" } else { "due" };
+        let (number, about) = (call.number.to_string(), format!("{} / {}", call.survey, call.campaign));
+        match surface {
+            Surface::Plain => println!("{at}\t{number}\t{}\t{late}\t{}\t{about}", call.code, call.words),
+            Surface::Colour => println!(
+                "{}  {number:<16}  {:<8}  {}  {}  {}",
+                surface.dim(&at),
+                call.code,
+                surface.accent(&format!("{late:<4}")),
+                call.words,
+                surface.dim(&about),
+            ),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run_called(which: Which) -> Done {
+    let number = Msisdn::parse(&which.number).map_err(|error| {
+        Failure::wrong(format!("`{}` {error}; write it like +447700900123", which.number))
+    })?;
+    let flow = flow(&which.config, Access::Beside).await?;
+    let called = flow.store.called(number, which.code.as_deref()).await;
+    flow.store.clone().close(flow.clock.now_ms()).await;
+    let calls = called.map_err(Failure::unreachable)?;
+    if which.json {
+        return print_json(&serde_json::json!({ "number": number, "calls": calls }), calls == 0);
+    }
+    if calls == 0 {
+        eprintln!("no call to {number} is due; `backchat inbox callbacks` names those that are");
+        return Ok(ExitCode::from(1));
+    }
+    println!("{calls} {} to {number} made", if calls == 1 { "call" } else { "calls" });
     Ok(ExitCode::SUCCESS)
 }
 

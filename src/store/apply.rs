@@ -30,6 +30,9 @@ pub(super) async fn apply(
             Write::PlanStep(step) => answers[index] = audience::step(tx, step).await?,
             Write::Conversation(update) => answers[index] = desk::work(tx, update).await?,
             Write::Tag(change) => answers[index] = desk::tag(tx, change).await?,
+            Write::Called { number, code } => {
+                answers[index] = Ok(Answer::Count(inbound::called(tx, *number, code.as_deref()).await?));
+            }
             Write::Pulse(pulse) => pulse::beat(tx, pulse).await?,
             Write::Ask(ask) => pulse::ask(tx, ask).await?,
             Write::Told { receipts, at_ms } => accounts::told(tx, receipts, *at_ms).await?,

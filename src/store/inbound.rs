@@ -13,7 +13,7 @@ use super::locator;
 use super::rows::{Acceptance, CallbackRow, InvitationChange, TurnCommit};
 use super::sql::Sql;
 use super::{accept, desk};
-use crate::message::MessageId;
+use crate::message::{MessageId, Msisdn};
 
 static INBOUND: Insert<17> = Insert::new(
     "inbound",
@@ -133,6 +133,17 @@ pub(super) static CALLBACKS_DUE: Sql = Sql::new(
      from (select invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, inbound, \
          booked_ms from callback where state = 'due' order by start_ms, invitation limit {int limit}) x",
 );
+
+/// The calls booked by a handset on a code have been made.
+static CALLED: Sql = Sql::new(
+    "update callback set state = 'done' where state = 'due' and number = {int number} \
+         and ({text code} is null or code = {text code})",
+);
+
+/// Notes that a handset was called; gives how many calls that were due are not any more.
+pub(super) async fn called(tx: &mut Tx<'_>, number: Msisdn, code: Option<&str>) -> Result<u64, StoreError> {
+    tx.change(&CALLED, &serde_json::json!({ "number": number, "code": code })).await
+}
 
 /// Commits messages with all they bring about. One that is known already is left out whole: this is what makes
 /// repeating it harmless.

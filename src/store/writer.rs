@@ -24,7 +24,7 @@ use super::rows::{
     ReceiptRow, Record, SliceMark, TurnCommit,
 };
 use super::views::Conversation;
-use crate::message::{CampaignId, MessageId};
+use crate::message::{CampaignId, MessageId, Msisdn};
 use crate::store::queue;
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
@@ -71,6 +71,7 @@ pub(super) enum Write {
     Lease(queue::Lease),
     Conversation(ConversationUpdate),
     Tag(TagChange),
+    Called { number: Msisdn, code: Option<String> },
     Pulse(PulseRow),
     Ask(AskRow),
     Ended { at_ms: i64 },

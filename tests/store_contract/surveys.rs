@@ -133,4 +133,9 @@ async fn a_call_booked_again_takes_the_place_of_the_first(place: Place) {
     }
     store.commit_inbound(vec![booked(3, 0, "cancelled")]).await.unwrap();
     assert!(store.callbacks_due(10).await.unwrap().is_empty());
+    store.commit_inbound(vec![booked(4, 95, "due")]).await.unwrap();
+    assert_eq!(store.called(number(1), Some("99009")).await, Ok(0), "on another code");
+    assert_eq!(store.called(number(1), None).await, Ok(1));
+    assert_eq!(store.called(number(1), None).await, Ok(0), "once");
+    assert!(store.callbacks_due(10).await.unwrap().is_empty());
 }
