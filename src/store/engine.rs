@@ -80,7 +80,8 @@ impl Engine {
                     .execute(
                         "set synchronous_commit = on; set statement_timeout = '30s'; set lock_timeout = '5s'; \
                          set idle_in_transaction_session_timeout = '60s'; set jit = off; \
-                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off",
+                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+                         set enable_bitmapscan = off; set enable_material = off",
                     )
                     .await?;
                 Ok(Connection::Postgres(connection))
@@ -394,7 +395,7 @@ impl Readers {
     }
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     // serde's own words may quote the row, which may hold a number or a text
     serde_json::from_str(text).map_err(|error| {
         StoreError::Corrupt(format!(
