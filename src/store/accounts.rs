@@ -44,7 +44,7 @@ static COUNTED: Sql = Sql::new(
 static OWED_BY_RECEIPT: Sql = Sql::new(
     "insert into outbox (account, message, state, err, at_ms) \
      select m.account, m.id, c.state, c.err, c.received_ms \
-     from {ids} join receipt c on c.id = r.id join message m on m.id = coalesce(c.message, 0) \
+     from {ids} join receipt c on c.id = r.id join message m on m.id = c.message \
      where c.is_final = 1 and m.account is not null and ( \
              m.registered_delivery = 1 or (m.registered_delivery = 2 and c.state <> 'delivered') \
              or (m.registered_delivery = 3 and c.state = 'delivered')) \

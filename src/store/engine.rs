@@ -80,8 +80,7 @@ impl Engine {
                     .execute(
                         "set synchronous_commit = on; set statement_timeout = '30s'; set lock_timeout = '5s'; \
                          set idle_in_transaction_session_timeout = '60s'; set jit = off; \
-                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-                         set enable_bitmapscan = off; set enable_material = off",
+                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off",
                     )
                     .await?;
                 Ok(Connection::Postgres(connection))
@@ -395,7 +394,7 @@ impl Readers {
     }
 }
 
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     // serde's own words may quote the row, which may hold a number or a text
     serde_json::from_str(text).map_err(|error| {
         StoreError::Corrupt(format!(

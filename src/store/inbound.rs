@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arrivals::{AnswerRow, InboundCommit, InboundRow, PartRow, PartsKey};
 use super::consent;
-use super::engine::{Tx, parse};
+use super::engine::Tx;
 use super::error::StoreError;
 use super::insert::{Column, Insert, Value};
 use super::locator;
@@ -77,18 +77,16 @@ static ANSWERS: Insert<12> = Insert::new(
 /// Of the answers of one handset to one question only the newest counts; one that came late replaces none that came in
 /// time.
 static REPLACED: Sql = Sql::new(
-    "select {list replaced} from (select ( \
-         select {list inbound, by_ms} from (select a.inbound, ( \
-                 select min(n.at_ms) from answer n where n.campaign = a.campaign and n.number = a.number \
-                     and n.question = a.question and n.late = a.late \
-                     and (n.at_ms, n.inbound) > (a.at_ms, a.inbound)) as by_ms \
-             from answer a where a.campaign = r.campaign and a.number = r.number and a.question = r.question \
-                 and a.replaced_ms is null) x) as replaced \
-         from {rows campaign text, number bigint, question text}) x",
-);
-static REPLACE: Sql = Sql::new(
-    "update answer set replaced_ms = r.by_ms from {rows inbound bigint, by_ms bigint} \
-     where answer.inbound = r.inbound and answer.replaced_ms is null",
+    "update answer set replaced_ms = ( \
+         select min(n.at_ms) from answer n where n.campaign = answer.campaign and n.number = answer.number \
+             and n.question = answer.question and n.late = answer.late \
+             and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound)) \
+     where replaced_ms is null \
+         and (campaign, number, question) in (select r.campaign, r.number, r.question \
+             from {rows campaign text, number bigint, question text}) \
+         and exists (select 1 from answer n where n.campaign = answer.campaign and n.number = answer.number \
+             and n.question = answer.question and n.late = answer.late \
+             and (n.at_ms, n.inbound) > (answer.at_ms, answer.inbound))",
 );
 // A handset counts its long messages in 8 or 16 bits: a part known already that says something else, or was dealt with ten
 // minutes ago, belongs to another message. A part that comes when its message has been dealt with has been dealt with too.
@@ -175,36 +173,12 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     let answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
     if !answers.is_empty() {
         tx.insert(&ANSWERS, answers.iter().map(|answer| answer_row(answer))).await?;
-        replace(tx, &answers).await?;
+        tx.change(&REPLACED, &answers).await?;
     }
     let callbacks: Vec<&CallbackRow> = fresh.iter().flat_map(|commit| &commit.callbacks).collect();
     tx.change_all(&CALLBACKS, &callbacks).await?;
     desk::arrived(tx, fresh.iter().filter_map(|commit| commit.conversation.as_ref())).await?;
     accept::accept(tx, &fresh.iter().map(|commit| &commit.accept).collect::<Vec<&Acceptance>>()).await
-}
-
-/// Marks the answers that newer ones take the place of.
-async fn replace(tx: &mut Tx<'_>, answers: &[&AnswerRow]) -> Result<(), StoreError> {
-    #[derive(Deserialize)]
-    struct Found {
-        replaced: Option<String>,
-    }
-    #[derive(Serialize, Deserialize)]
-    struct Replaced {
-        inbound: i64,
-        by_ms: Option<i64>,
-    }
-    let asked: Vec<_> = answers
-        .iter()
-        .map(|one| serde_json::json!({ "campaign": one.campaign, "number": one.number, "question": one.question }))
-        .collect();
-    let found: Vec<Found> = tx.list(&REPLACED, &asked).await?;
-    let mut replaced = Vec::new();
-    for text in found.into_iter().filter_map(|found| found.replaced) {
-        let answers: Vec<Replaced> = parse(&text)?;
-        replaced.extend(answers.into_iter().filter(|answer| answer.by_ms.is_some()));
-    }
-    tx.change_all(&REPLACE, &replaced).await.map(drop)
 }
 
 fn inbound_row(inbound: &InboundRow) -> [Value<'_>; 17] {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::engine::{Connection, Readers, Tx, parse};
+use super::engine::{Connection, Readers, Tx};
 use super::error::{StoreError, judge};
 use super::insert::{Column, Insert, Value};
 use super::sql::Sql;
@@ -22,16 +22,13 @@ const GENERATIONS: usize = 16;
 /// Keys one step merges, of all generations together: some milliseconds of work.
 const KEYS_A_STEP: usize = 2_000;
 
-// Each key is probed by itself: Postgres, which knows little of tables that grow this fast, would else read all keys there are.
 // Each is a cross join: SQLite keeps their order, and probes the keys of each generation. Left to itself, it looks at all
 // keys and finds each one's generation.
 
 /// Every id noted under a key.
 static IDS: Sql = Sql::new(
-    "select {list key, ids} from (select r.value as key, ( \
-             select {list id} from (select distinct l.id from generation g cross join locator l \
-                 where l.generation = g.id and l.key = r.value) x) as ids \
-         from {each $1} r) x",
+    "select {list key, id} from (select distinct l.key, l.id from {each $1} r \
+         cross join generation g cross join locator l where l.generation = g.id and l.key = r.value) x",
 );
 static KEYS: Insert<3> =
     Insert::new("locator", [Column::Int("generation"), Column::Text("key"), Column::Int("id")]);
@@ -92,16 +89,13 @@ pub(super) async fn ids(
     #[derive(Deserialize)]
     struct Found {
         key: String,
-        ids: Option<String>,
+        id: i64,
     }
     let keys: Vec<String> = keys.collect();
     let found: Vec<Found> = readers.list(&IDS, &keys).await?;
     let mut ids: HashMap<String, Vec<i64>> = HashMap::new();
-    for Found { key, ids: found } in found {
-        let found: Vec<Id> = found.as_deref().map(parse).transpose()?.unwrap_or_default();
-        if !found.is_empty() {
-            ids.entry(key).or_default().extend(found.into_iter().map(|found| found.id));
-        }
+    for Found { key, id } in found {
+        ids.entry(key).or_default().push(id);
     }
     Ok(ids)
 }
