@@ -74,13 +74,15 @@ impl Engine {
             }
             Self::Postgres(options) => {
                 let mut connection = PgConnection::connect_with(options).await?;
-                // Everything the writer does is a probe by key. Forbidding the other plans keeps one made on an
-                // empty table from staying when it has grown.
+                // Everything the writer does is a probe by key: the other plans are forbidden, and none made on an empty
+                // table stays when that has grown.
                 connection
                     .execute(
                         "set synchronous_commit = on; set statement_timeout = '30s'; set lock_timeout = '5s'; \
                          set idle_in_transaction_session_timeout = '60s'; set jit = off; \
-                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off",
+                         set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+                         set enable_bitmapscan = off; set enable_material = off; \
+                         set plan_cache_mode = force_custom_plan",
                     )
                     .await?;
                 Ok(Connection::Postgres(connection))
@@ -106,6 +108,7 @@ impl Engine {
                             connection
                                 .execute(sqlx::AssertSqlSafe(format!(
                                     "set default_transaction_read_only = on; set jit = off; \
+                                     set plan_cache_mode = force_custom_plan; \
                                      set statement_timeout = '{READ_TIMEOUT}'"
                                 )))
                                 .await?;
