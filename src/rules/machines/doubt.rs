@@ -70,11 +70,17 @@ pub struct PartInDoubt {
     pub text: String,
 }
 
+/// A receipt quotes so many characters of the message's beginning: SMPP 3.4 appendix B. A trailing space may be lost.
+const QUOTED_CHARS: usize = 19;
+
 /// The part in doubt that a receipt is about, of those to its number on its carrier. `quote`: the beginning of the text, where
 /// the receipt has it. None where two may be meant, or the words are others.
 pub fn meant<'a>(parts: &'a [PartInDoubt], quote: Option<&str>) -> Option<&'a PartInDoubt> {
+    // A quote that was not cut is the whole of it: `message 6` is not the beginning of `message 66`.
+    let whole = quote.is_some_and(|quote| quote.trim_end().chars().count() < QUOTED_CHARS);
     let quote = plain(quote.unwrap_or_default());
-    let mut meant = parts.iter().filter(|part| plain(&part.text).starts_with(&quote));
+    let says = |text: &str| if whole { text == quote } else { text.starts_with(&quote) };
+    let mut meant = parts.iter().filter(|part| quote.is_empty() || says(&plain(&part.text)));
     let first = meant.next()?;
     let others: Vec<&PartInDoubt> =
         meant.filter(|part| part.message != first.message || part.part != first.part).collect();
@@ -98,10 +104,11 @@ mod tests {
             part,
             text: text.to_owned(),
         };
-        let two = [part(1, 0, "Déjà vu: how was it?"), part(2, 0, "Your code is 1234")];
-        assert_eq!(meant(&two, Some("Your code is")), Some(&two[1]));
+        let two =
+            [part(1, 0, "Déjà vu: how was it in the end?"), part(2, 0, "Your code is 1234 and counting")];
+        assert_eq!(meant(&two, Some("Your code is 1234 an")), Some(&two[1]));
         assert_eq!(
-            meant(&two, Some("D?j? vu: how")),
+            meant(&two, Some("D?j? vu: how was it i")),
             Some(&two[0]),
             "what is not ASCII is written by each as it likes"
         );
@@ -110,9 +117,13 @@ mod tests {
         assert_eq!(meant(&two[..1], None), Some(&two[0]), "one alone");
         let twice = [part(1, 0, "Hello"), part(2, 0, "Hello")];
         assert_eq!(meant(&twice, Some("Hello")), None, "never guessed");
-        let parts = [part(1, 0, "The first half"), part(1, 1, "and the second")];
-        assert_eq!(meant(&parts, Some("and the se")), Some(&parts[1]));
+        let parts =
+            [part(1, 0, "The first half of a long text"), part(1, 1, "and the second half of it all")];
+        assert_eq!(meant(&parts, Some("and the second half o")), Some(&parts[1]));
         assert_eq!(meant(&[], Some("Hello")), None);
+        let longer = [part(1, 0, "message 66")];
+        assert_eq!(meant(&longer, Some("message 6")), None, "another one, quoted whole");
+        assert_eq!(meant(&longer, Some("message 66")), Some(&longer[0]));
     }
 
     const HOLD: Duration = Duration::from_secs(900);
