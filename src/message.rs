@@ -1,5 +1,6 @@
 //! The nouns of a message: who, to whom, why, how urgent, and what became of it. Knows nothing else.
 
+mod hex;
 mod id;
 mod invitation;
 mod number;
@@ -7,6 +8,7 @@ mod outcome;
 mod purpose;
 mod relay;
 
+pub use hex::hex;
 pub use id::{CampaignId, IdSource, MessageId};
 pub use invitation::InvitationState;
 pub use number::{Msisdn, NotANumber, Sender, SenderKind};

@@ -193,11 +193,17 @@ async fn flow(file: &ConfigArg, access: Access) -> Result<Flow, Failure> {
     Ok(Flow::new(store, config, clock, Arc::new(Metrics::default())))
 }
 
+impl Which {
+    fn number(&self) -> Result<Msisdn, Failure> {
+        Msisdn::parse(&self.number).map_err(|error| {
+            Failure::wrong(format!("`{}` {error}; write it like +447700900123", self.number))
+        })
+    }
+}
+
 /// The journeys over the memory, and the conversation somebody means.
 async fn find(which: &Which) -> Result<(Flow, Conversation), Failure> {
-    let number = Msisdn::parse(&which.number).map_err(|error| {
-        Failure::wrong(format!("`{}` {error}; write it like +447700900123", which.number))
-    })?;
+    let number = which.number()?;
     let flow = flow(&which.config, Access::Beside).await?;
     let conversation = flow.conversation(number, which.code.as_deref()).await.map_err(failure)?;
     Ok((flow, conversation))
@@ -325,9 +331,7 @@ async fn run_callbacks(args: Callbacks) -> Done {
 }
 
 async fn run_called(which: Which) -> Done {
-    let number = Msisdn::parse(&which.number).map_err(|error| {
-        Failure::wrong(format!("`{}` {error}; write it like +447700900123", which.number))
-    })?;
+    let number = which.number()?;
     let flow = flow(&which.config, Access::Beside).await?;
     let called = flow.store.called(number, which.code.as_deref()).await;
     flow.store.clone().close(flow.clock.now_ms()).await;

@@ -16,7 +16,7 @@ use crate::cli::paint::{Surface, thousands};
 use crate::cli::{ConfigArg, Done, Failure};
 use crate::clock::Clock;
 use crate::config::{self, instant_of, open_list};
-use crate::message::{IdSource, Msisdn, Scope};
+use crate::message::{IdSource, Msisdn, Scope, hex};
 use crate::store::{Access, Channel, ConsentChange, ConsentKind, Evidence, ListProgress, ListRow, Store};
 
 /// Rows of a list in one commit.
@@ -351,7 +351,7 @@ fn digest(path: &Path) -> Result<String, Failure> {
             count => hash.update(&octets[..count]),
         }
     }
-    Ok(hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect())
+    Ok(hex(&hash.finalize()))
 }
 
 fn file_name(path: &Path) -> String {

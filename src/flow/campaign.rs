@@ -308,7 +308,11 @@ impl Flow {
         progress: impl FnMut(u64),
     ) -> Result<Imported, CampaignError> {
         let campaign = self.known(id).await?;
-        import::check_rows(file, None, broken)?;
+        // A large file takes seconds, in which a server has other things to do.
+        let looked_at = file.to_owned();
+        let checked = tokio::task::spawn_blocking(move || import::check_rows(&looked_at, None, broken)).await;
+        checked
+            .map_err(|error| StoreError::Unknown(format!("the file was not looked through: {error}")))??;
         self.import(&campaign, open_contacts(file)?, None, progress).await
     }
 

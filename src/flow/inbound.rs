@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 use crate::config::DefaultAlphabet;
 use crate::flow::Flow;
 use crate::flow::receipts::take_receipts;
-use crate::message::{Msisdn, Sender};
+use crate::message::{Msisdn, Sender, hex};
 use crate::rules::machines::joiner::{Effect, Event, Joiner, Place};
 use crate::rules::reading::{Context, Verdict};
 use crate::smpp::client::{NOT_NOW, TAKEN};
@@ -374,13 +374,6 @@ fn names_its_part(octets: &Bytes, part: &PartRow) -> bool {
             && i64::from(concat.total) == part.key.total
             && i64::from(concat.number) == part.part
     })
-}
-
-/// Octets as the database keeps them.
-pub(super) fn hex(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 0x0f]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn unhex(text: &str) -> Bytes {

@@ -7,6 +7,7 @@
 
 mod parts;
 mod settlement;
+mod slices;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,13 +25,14 @@ use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::outstanding::Outstanding;
 use crate::smpp::door::{Door, Pass};
 use crate::smpp::submission::{PartTag, Settled, Submission};
-use crate::store::{Check, ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
+use crate::store::{ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
 use parts::{Prepared, prepare, take_slice, validity};
 pub(super) use parts::{part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
 pub(super) use settlement::{in_doubt_row, outcome, retry_row};
+use slices::{Cut, Hand, History, Piece};
 
 /// A lane looks for work this often even when nobody wakes it: what is relied on. Waking only makes it sooner.
 const LOOK_EVERY_MS: i64 = 250;
@@ -93,39 +95,6 @@ pub enum Step {
     Wait(i64),
     /// Asked to stop, and everything not handed out is on its way back into the queue.
     Stopped,
-}
-
-/// A chunk being sent.
-#[derive(Debug)]
-struct Hand {
-    chunk: ChunkId,
-    attempt: i64,
-    upto: usize,
-    left: VecDeque<Prepared>,
-    history: History,
-    closes_ms: Option<i64>,
-}
-
-/// What is known of earlier attempts at a chunk's messages.
-#[derive(Debug)]
-enum History {
-    Unknown,
-    Taken(HashMap<MessageId, Vec<i64>>),
-}
-
-/// A slice whose marks are being written: a piece of each chunk it reaches into.
-#[derive(Debug)]
-struct Cut {
-    line: Line,
-    pass: Arc<Pass>,
-    pieces: Vec<Piece>,
-}
-
-/// What a slice has of one chunk.
-#[derive(Debug)]
-struct Piece {
-    mark: SliceMark,
-    slice: Vec<Prepared>,
 }
 
 /// What goes with a message that is out.
@@ -516,28 +485,6 @@ impl LaneMachine {
             holding.rest = rest;
         }
         self.through(hand.chunk, messages);
-    }
-}
-
-impl Cut {
-    fn step(&self) -> Step {
-        Step::Mark(self.pieces.iter().map(|piece| piece.mark.clone()).collect())
-    }
-}
-
-impl Hand {
-    /// A piece of a slice: the watermark moves over it.
-    fn piece(&mut self, slice: Vec<Prepared>, now: Now) -> Piece {
-        self.upto += slice.len();
-        let check = |one: &Prepared| Check {
-            message: one.message.id,
-            attempt: self.attempt,
-            number: one.message.to,
-            scopes: Arc::clone(&one.scopes),
-            consent_since_ms: one.consent_since_ms,
-        };
-        let checks = slice.iter().map(check).collect();
-        Piece { mark: SliceMark { chunk: self.chunk, upto: self.upto, checks, at_ms: now.ms }, slice }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Delivery receipts: matched to their message by any form of its id, kept when they come early, taken once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use tokio::time::timeout;
 use crate::flow::Flow;
 use crate::flow::inbound::{BATCH, Receipt, answer};
 use crate::flow::lane::{outcome, part_texts};
-use crate::message::{MessageId, Msisdn, OutcomeKind};
-use crate::rules::machines::doubt::{PartInDoubt, meant};
+use crate::message::{MessageId, Msisdn, Outbound, OutcomeKind};
+use crate::rules::machines::doubt::{PartAnswer, WrittenPart, meant};
 use crate::smpp::client::BindHandle;
 use crate::smpp::submission::Arrival;
-use crate::store::{OutcomeRow, ReceiptFate, ReceiptRow, Record, StoreError};
+use crate::store::{OutcomeRow, ReceiptFate, ReceiptRow, Record, StoreError, UnansweredPart};
 
 /// A receipt is word of a part in doubt for so long: carriers keep trying for three days at most.
 const DOUBT_REACH_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
@@ -52,41 +52,42 @@ impl Flow {
             return Ok(());
         }
         let fates = self.store.receipts(rows.clone()).await?;
+        let mut strays = Vec::new();
         for (fate, row) in fates.iter().zip(rows) {
             match fate {
                 ReceiptFate::Duplicate => {}
                 ReceiptFate::Waiting => {
                     self.metrics.receipts_waiting.one();
-                    self.resolve_doubt(row).await?;
+                    strays.push(row);
                 }
                 ReceiptFate::Matched { part, .. } => self.count_receipt(*part, &row.state, row.is_final),
             }
         }
-        Ok(())
+        self.resolve_doubts(strays).await
     }
 
     /// A receipt whose id nobody was told may be word of a part in doubt: then the carrier has taken that part, and it is not
     /// sent again.
-    async fn resolve_doubt(&self, receipt: ReceiptRow) -> Result<(), StoreError> {
-        let Some(number) = receipt.number else { return Ok(()) };
-        let since_ms = receipt.received_ms - DOUBT_REACH_MS;
-        let unanswered = self.store.unanswered_to(number, &receipt.carrier, since_ms).await?;
-        let parts = unanswered.iter().filter_map(|(part, message)| {
-            let text = part_texts(message).into_iter().nth(usize::try_from(part.part).ok()?)?;
-            Some(PartInDoubt { message: part.id, attempt: part.attempt, part: part.part, text })
-        });
-        let parts: Vec<PartInDoubt> = parts.collect();
-        let Some(meant) = meant(&parts, receipt.quote.as_deref()) else { return Ok(()) };
-        let sent = OutcomeRow {
-            carrier: Some(receipt.carrier),
-            carrier_id: Some(receipt.carrier_id),
-            carrier_key: Some(receipt.carrier_key),
-            cause: Some("never answered; its receipt came".to_owned()),
-            at_ms: receipt.received_ms,
-            ..outcome(meant.message, meant.attempt, meant.part, OutcomeKind::Sent)
-        };
-        self.metrics.doubts_resolved.one();
-        self.write_down(Record { outcomes: vec![sent], ..Record::default() }).await
+    async fn resolve_doubts(&self, strays: Vec<ReceiptRow>) -> Result<(), StoreError> {
+        let numbers: BTreeSet<Msisdn> = strays.iter().filter_map(|receipt| receipt.number).collect();
+        let numbers: Vec<Msisdn> = numbers.into_iter().collect();
+        let (mut unanswered, messages) = self.store.unanswered_to(&numbers).await?;
+        let mut record = Record::default();
+        for receipt in strays {
+            let parts = written_parts(&receipt, &messages, &unanswered);
+            let Some(meant) = meant(&parts, receipt.quote.as_deref()) else { continue };
+            unanswered.retain(|part| (part.id, part.part) != (meant.message, meant.part));
+            self.metrics.doubts_resolved.one();
+            record.outcomes.push(OutcomeRow {
+                carrier: Some(receipt.carrier),
+                carrier_id: Some(receipt.carrier_id),
+                carrier_key: Some(receipt.carrier_key),
+                cause: Some("never answered; its receipt came".to_owned()),
+                at_ms: receipt.received_ms,
+                ..outcome(meant.message, meant.attempt, meant.part, OutcomeKind::Sent)
+            });
+        }
+        if record.is_empty() { Ok(()) } else { self.write_down(record).await }
     }
 
     /// Records what came of messages, and counts the receipts that waited for it.
@@ -99,9 +100,7 @@ impl Flow {
         self.write_down(record).await?;
         // Word of it may have come while an answer was still waited for.
         if !in_doubt.is_empty() {
-            for receipt in self.store.stray_receipts(&in_doubt).await? {
-                self.resolve_doubt(receipt).await?;
-            }
+            self.resolve_doubts(self.store.stray_receipts(&in_doubt).await?).await?;
         }
         Ok(())
     }
@@ -142,4 +141,34 @@ impl Flow {
             done_ms: None,
         }
     }
+}
+
+/// The parts that were written to a receipt's handset lately, with what is known of each: in doubt are those that its carrier
+/// never answered.
+fn written_parts(
+    receipt: &ReceiptRow,
+    messages: &[Outbound],
+    unanswered: &[UnansweredPart],
+) -> Vec<WrittenPart> {
+    // We give up waiting for an answer after a receipt may have come.
+    let since_ms = receipt.received_ms - DOUBT_REACH_MS;
+    let doubts: Vec<&UnansweredPart> = unanswered
+        .iter()
+        .filter(|part| part.at_ms >= since_ms && part.carrier.as_deref() == Some(&receipt.carrier))
+        .collect();
+    let lately = |message: &&Outbound| {
+        let in_doubt = || doubts.iter().any(|part| part.id == message.id);
+        receipt.number == Some(message.to)
+            && message.accepted_ms <= receipt.received_ms
+            && (message.accepted_ms >= since_ms || in_doubt())
+    };
+    let parts = messages.iter().filter(lately).flat_map(|message| {
+        part_texts(message).into_iter().zip(0..).map(|(text, part)| (message.id, part, text))
+    });
+    let written = parts.map(|(message, part, text)| {
+        let doubt = doubts.iter().find(|doubt| (doubt.id, doubt.part) == (message, part));
+        let answer = if doubt.is_some() { PartAnswer::None } else { PartAnswer::Known };
+        WrittenPart { message, attempt: doubt.map_or(0, |doubt| doubt.attempt), part, text, answer }
+    });
+    written.collect()
 }

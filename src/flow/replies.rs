@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens};
 use crate::flow::Flow;
-use crate::flow::inbound::{Incoming, hex};
+use crate::flow::inbound::Incoming;
 use crate::flow::surveys::invited;
-use crate::message::Scope;
+use crate::message::{Scope, hex};
 use crate::rules::inbound::{CodeFacts, Confirmed, Decision, Join, Known, Start, decide, digest};
 use crate::rules::reading::{self, Keyword};
 use crate::store::{

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::hex;
+
 /// The fields of a submit_sm that say what its octets mean, and the octets. Written as hexadecimal, in this order.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Relay {
@@ -21,10 +23,8 @@ pub struct Relay {
 
 impl fmt::Display for Relay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let head = [self.esm_class, self.protocol_id, self.data_coding];
-        let digits = head.iter().chain(&self.octets).flat_map(|octet| [octet >> 4, octet & 0x0f]);
-        f.write_str(&digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect::<String>())
+        f.write_str(&hex(&[self.esm_class, self.protocol_id, self.data_coding]))?;
+        f.write_str(&hex(&self.octets))
     }
 }
 

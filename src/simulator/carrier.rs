@@ -9,12 +9,12 @@ use protocol::receipt::MessageState;
 use protocol::status::{Status, StatusClass};
 use tokio::sync::Notify;
 
-use crate::message::Msisdn;
+use crate::message::{Msisdn, hex};
 use crate::simulator::accounts::{AccountId, Accounts};
 use crate::simulator::dice::Dice;
 use crate::simulator::ids;
 use crate::simulator::inbox::Inbox;
-use crate::simulator::journal::{Journal, Line, WrittenAddress, to_hex};
+use crate::simulator::journal::{Journal, Line, WrittenAddress};
 use crate::simulator::ledger::{Census, Ledger, ReceivedMessage};
 use crate::simulator::outgoing::{Copy, Delivery, Quote, Receipt, What};
 use crate::simulator::people::{Arrival, People, Words};
@@ -211,7 +211,7 @@ impl Carrier {
             data_coding: sm.data_coding,
             udhi: sm.has_udh(),
             sar: concat.map(|concat| (concat.reference, concat.total, concat.number)),
-            octets: to_hex(&sm.content()),
+            octets: hex(&sm.content()),
             validity_period: sm.validity_period.to_text().into_owned(),
         });
     }

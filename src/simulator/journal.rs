@@ -223,13 +223,6 @@ impl Journal {
     }
 }
 
-/// Octets as hexadecimal.
-pub(super) fn to_hex(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(*octet)]).collect()
-}
-
 /// Hexadecimal as octets; what is none ends it.
 pub(super) fn from_hex(text: &str) -> Vec<u8> {
     let (pairs, _) = text.as_bytes().as_chunks::<2>();
@@ -239,6 +232,7 @@ pub(super) fn from_hex(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::hex;
 
     fn line(serial: u64) -> Line {
         Line::Heard { at_ms: 5, serial }
@@ -279,7 +273,7 @@ mod tests {
     #[test]
     fn octets_survive_hexadecimal() {
         let octets: Vec<u8> = (0..=255).collect();
-        assert_eq!(from_hex(&to_hex(&octets)), octets);
+        assert_eq!(from_hex(&hex(&octets)), octets);
         assert_eq!(from_hex("0aXX01"), [10]);
     }
 }

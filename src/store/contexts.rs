@@ -87,7 +87,7 @@ struct InboundColumns {
     inbound: RecentInbound,
 }
 
-async fn each<T: DeserializeOwned>(
+pub(super) async fn each<T: DeserializeOwned>(
     readers: &Readers,
     sql: &'static Sql,
     ids: &[impl Serialize],
@@ -196,7 +196,7 @@ pub(super) async fn due(
 }
 
 /// The newest ids noted for each of these numbers.
-async fn newest(
+pub(super) async fn newest(
     readers: &Readers,
     numbers: &[Msisdn],
     key: impl Fn(Msisdn) -> String,

@@ -1,11 +1,12 @@
 //! Which parts of a message the carrier has taken, and which it never answered: what a retry does not send again, and what a
 //! receipt may be about.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Deserialize;
 
 use super::Store;
+use super::contexts::{each, newest};
 use super::error::StoreError;
 use super::rows::ReceiptRow;
 use super::sql::Sql;
@@ -19,10 +20,8 @@ static SENT: Sql = Sql::new(
 
 /// Parts in doubt of these messages of which no answer is known.
 static IN_DOUBT: Sql = Sql::new(
-    "select {list message, attempt, part} from (select o.message, o.attempt, o.part \
-         from {rows message bigint, carrier text, since_ms bigint} \
-         join outcome o on o.message = r.message and o.kind = 'in_doubt' and o.carrier = r.carrier \
-             and o.at_ms >= r.since_ms \
+    "select {list message, attempt, part, carrier, at_ms} from (select o.message, o.attempt, o.part, o.carrier, o.at_ms \
+         from {ids} join outcome o on o.message = r.id and o.kind = 'in_doubt' \
          where not exists (select 1 from outcome s \
              where s.message = o.message and s.part = o.part and s.kind = 'sent') \
          order by o.message, o.part, o.attempt) x",
@@ -48,10 +47,11 @@ pub struct UnansweredPart {
     pub attempt: i64,
     /// Which part, from 0.
     pub part: i64,
+    /// The carrier that was handed it.
+    pub carrier: Option<String>,
+    /// Since when it has been in doubt, milliseconds since the epoch.
+    pub at_ms: i64,
 }
-
-/// Of a number written to without end only the newest messages are looked at.
-const LOOKED_AT: usize = 50;
 
 #[derive(Deserialize)]
 struct Part {
@@ -65,38 +65,19 @@ impl Store {
         self.inner.readers.list(&STRAY, messages).await
     }
 
-    /// The parts to a number that a carrier was handed since then and never answered, with their messages.
+    /// The parts to these numbers that no carrier ever answered; and, where there are any, the newest messages to these numbers.
     pub async fn unanswered_to(
         &self,
-        number: Msisdn,
-        carrier: &str,
-        since_ms: i64,
-    ) -> Result<Vec<(UnansweredPart, Outbound)>, StoreError> {
+        numbers: &[Msisdn],
+    ) -> Result<(Vec<UnansweredPart>, Vec<Outbound>), StoreError> {
         let readers = &self.inner.readers;
-        let ids = locator::ids(readers, std::iter::once(locator::to(number))).await?;
-        let mut ids: Vec<i64> = ids.into_values().flatten().collect();
-        ids.sort_unstable_by(|one, other| other.cmp(one));
-        ids.truncate(LOOKED_AT);
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let asked: Vec<_> = ids
-            .iter()
-            .map(|id| serde_json::json!({ "message": id, "carrier": carrier, "since_ms": since_ms }))
-            .collect();
-        let parts: Vec<UnansweredPart> = readers.list(&IN_DOUBT, &asked).await?;
-        let wanted: Vec<MessageId> = parts.iter().map(|part| part.id).collect();
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let messages: Vec<Outbound> = readers.list(&queue::MEMBERS, &wanted).await?;
-        let messages: HashMap<MessageId, Outbound> =
-            messages.into_iter().map(|message| (message.id, message)).collect();
-        let both = parts.into_iter().filter_map(|part| {
-            let message = messages.get(&part.id)?.clone();
-            Some((part, message))
-        });
-        Ok(both.collect())
+        let ids = newest(readers, numbers, locator::to).await?;
+        let parts: Vec<UnansweredPart> = each(readers, &IN_DOUBT, &ids).await?;
+        let doubtful: Vec<MessageId> = parts.iter().map(|part| part.id).collect();
+        let doubtful: Vec<Outbound> = each(readers, &queue::MEMBERS, &doubtful).await?;
+        let numbers: BTreeSet<Msisdn> = doubtful.iter().map(|message| message.to).collect();
+        let ids = newest(readers, &numbers.into_iter().collect::<Vec<_>>(), locator::to).await?;
+        Ok((parts, each(readers, &queue::MEMBERS, &ids).await?))
     }
 
     /// The parts of these messages that a carrier has taken, from 0, in any attempt.

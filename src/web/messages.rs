@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{Account, Config, language_tag, milliseconds, purpose_named};
 use crate::flow::accept::{Draft, Origin};
 use crate::flow::handed::{Carried, HandedIn, OnceKey, lane_of, purpose_of};
-use crate::message::{MessageId, Msisdn, Sender, Source};
+use crate::message::{MessageId, Msisdn, Sender, Source, hex};
 use crate::web::problem::{self, Failure, Fault};
 use crate::web::{Caller, Door};
 
@@ -191,7 +191,7 @@ pub(super) fn once_key(headers: &HeaderMap, body: &[u8]) -> Result<Option<OnceKe
         let detail = format!("Idempotency-Key has 1 to {MOST_KEY_CHARS} plain characters");
         return Err(Failure::new(&problem::MALFORMED, detail));
     }
-    let digest = Sha256::digest(body).iter().map(|octet| format!("{octet:02x}")).collect();
+    let digest = hex(&Sha256::digest(body));
     Ok(Some(OnceKey { key: key.to_owned(), body: digest }))
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::outcome;
 use super::profile::{self, Profile};
+use crate::message::hex;
 
 /// One thing in a buffer of octets.
 pub(crate) enum Item {
@@ -136,11 +137,6 @@ pub(crate) fn message(pdu: &Pdu) -> Option<Sm> {
         }),
         _ => None,
     }
-}
-
-/// Octets in small hexadecimal digits.
-pub(crate) fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 fn answer(pdu: &Pdu) -> Value {

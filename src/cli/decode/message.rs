@@ -4,10 +4,10 @@ use protocol::pdu::Sm;
 use protocol::receipt::{self, Date, Form, NetworkError};
 use protocol::text;
 
-use super::facts::hex;
 use super::print::{Page, quoted};
 use super::profile::{self, Profile};
 use super::words;
+use crate::message::hex;
 
 impl Page {
     /// What the message says, and what else it may say.

@@ -9,10 +9,11 @@ use protocol::pdu::{Body, Pdu, Value as Field};
 use protocol::receipt::MessageState;
 use protocol::tlv::{Shape, Tag, Tlv};
 
-use super::facts::{self, Item, hex};
+use super::facts::{self, Item};
 use super::profile::Profile;
 use super::words;
 use crate::cli::paint::Surface;
+use crate::message::hex;
 
 /// Whether phone numbers are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,9 +57,9 @@ impl Doubts {
     }
 }
 
-/// A part in doubt, as a receipt that names no id we know may mean it.
+/// A part that was written to a handset lately, as a receipt that names no id we know may mean it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartInDoubt {
+pub struct WrittenPart {
     /// The message.
     pub message: MessageId,
     /// Which attempt, from 0.
@@ -68,23 +68,34 @@ pub struct PartInDoubt {
     pub part: i64,
     /// The words of that part.
     pub text: String,
+    /// What is known of it.
+    pub answer: PartAnswer,
+}
+
+/// Whether the carrier has answered a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartAnswer {
+    /// It has, or the part has not been written: a receipt that means it is no news.
+    Known,
+    /// It never did: in doubt.
+    None,
 }
 
 /// A receipt quotes so many characters of the message's beginning: SMPP 3.4 appendix B. A trailing space may be lost.
 const QUOTED_CHARS: usize = 19;
 
-/// The part in doubt that a receipt is about, of those to its number on its carrier. `quote`: the beginning of the text, where
-/// the receipt has it. None where two may be meant, or the words are others.
-pub fn meant<'a>(parts: &'a [PartInDoubt], quote: Option<&str>) -> Option<&'a PartInDoubt> {
+/// The part in doubt that a receipt is about, of all parts written to its number lately. `quote`: the beginning of the text,
+/// where the receipt has it. None where another part says the same, or the words are others: never guessed.
+pub fn meant<'a>(parts: &'a [WrittenPart], quote: Option<&str>) -> Option<&'a WrittenPart> {
     // A quote that was not cut is the whole of it: `message 6` is not the beginning of `message 66`.
     let whole = quote.is_some_and(|quote| quote.trim_end().chars().count() < QUOTED_CHARS);
     let quote = plain(quote.unwrap_or_default());
     let says = |text: &str| if whole { text == quote } else { text.starts_with(&quote) };
     let mut meant = parts.iter().filter(|part| quote.is_empty() || says(&plain(&part.text)));
     let first = meant.next()?;
-    let others: Vec<&PartInDoubt> =
-        meant.filter(|part| part.message != first.message || part.part != first.part).collect();
-    others.is_empty().then_some(first)
+    // The same part may be in doubt from several attempts.
+    let alone = meant.all(|other| (other.message, other.part) == (first.message, first.part));
+    (alone && first.answer == PartAnswer::None).then_some(first)
 }
 
 /// What carriers leave of a text: they cut it, and each has its own signs for what is no letter or digit of ASCII.
@@ -98,11 +109,12 @@ mod tests {
 
     #[test]
     fn a_receipt_without_a_known_id_means_the_one_part_in_doubt_whose_words_it_quotes() {
-        let part = |message: i64, part: i64, text: &str| PartInDoubt {
+        let part = |message: i64, part: i64, text: &str| WrittenPart {
             message: MessageId(message),
             attempt: 0,
             part,
             text: text.to_owned(),
+            answer: PartAnswer::None,
         };
         let two =
             [part(1, 0, "Déjà vu: how was it in the end?"), part(2, 0, "Your code is 1234 and counting")];
@@ -124,6 +136,15 @@ mod tests {
         let longer = [part(1, 0, "message 66")];
         assert_eq!(meant(&longer, Some("message 6")), None, "another one, quoted whole");
         assert_eq!(meant(&longer, Some("message 66")), Some(&longer[0]));
+        let known = WrittenPart { answer: PartAnswer::Known, ..part(3, 0, "Hello") };
+        assert_eq!(meant(std::slice::from_ref(&known), Some("Hello")), None, "it is no news");
+        assert_eq!(
+            meant(&[part(1, 0, "Hello"), known], Some("Hello")),
+            None,
+            "it may be the copy of an answered one"
+        );
+        let tried_twice = [part(1, 0, "Hello"), WrittenPart { attempt: 1, ..part(1, 0, "Hello") }];
+        assert_eq!(meant(&tried_twice, Some("Hello")), Some(&tried_twice[0]));
     }
 
     const HOLD: Duration = Duration::from_secs(900);

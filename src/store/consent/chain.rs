@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{ConsentChange, Evidence};
-use crate::message::Msisdn;
+use crate::message::{Msisdn, hex};
 use crate::store::engine::Tx;
 use crate::store::error::StoreError;
 use crate::store::locator;
@@ -114,15 +114,6 @@ fn netstring(hash: &mut Sha256, field: Option<&str>) {
         }
         None => hash.update("-,"),
     }
-}
-
-fn hex(octets: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    octets
-        .iter()
-        .flat_map(|octet| [octet >> 4, octet & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
 
 /// A change on its way into the chain: of a number, or of the hash of one that is being erased.

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
 use sha2::Sha256;
 
-use crate::message::Msisdn;
+use crate::message::{Msisdn, hex};
 use crate::store::engine::Tx;
 use crate::store::error::StoreError;
 use crate::store::sql::Sql;
@@ -52,7 +52,7 @@ impl SubjectKey {
     }
 
     fn fingerprint(&self) -> String {
-        self.hash(FINGERPRINT_OF).iter().map(|octet| format!("{octet:02x}")).collect()
+        hex(&self.hash(FINGERPRINT_OF))
     }
 }
 
