@@ -95,7 +95,9 @@ async fn a_campaign_that_is_wrong_is_refused_with_the_place_and_what_would_be_ri
     let broken = "number,name\n+447700900100,Ana\nnobody,Ben\n";
     let refused = campaign(&house, "PUT", "/sale/contacts", "text/csv", broken).await;
     assert_eq!((refused.status, &refused.json()["code"]), (422, &json!("contact_file")), "{refused:?}");
-    assert!(refused.text.contains(":3:"), "the line is named: {refused:?}");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("contacts.csv:3:"), "the line is named: {refused:?}");
+    assert!(!detail.contains("/tmp") && !detail.contains("--skip"), "for who sent it: {refused:?}");
     let skipped = campaign(&house, "PUT", "/sale/contacts?skip_broken=true", "text/csv", broken).await;
     assert_eq!(
         (skipped.status, &skipped.json()["accepted"], &skipped.json()["refused"]),

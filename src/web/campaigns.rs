@@ -110,7 +110,8 @@ pub(super) async fn contacts(
     csv_only(&headers)?;
     let broken = broken_rows(&asked)?;
     let file = kept(body).await?;
-    let imported = door.flow.import_contacts(&id, file.path(), broken, |_| {}).await?;
+    let imported = door.flow.import_contacts(&id, file.path(), broken, |_| {}).await;
+    let imported = imported.map_err(|error| of_file(error, file.path()))?;
     Ok(super::json(&serde_json::json!(imported)))
 }
 
@@ -246,6 +247,19 @@ async fn kept(mut body: Body) -> Result<tempfile::NamedTempFile, Failure> {
     }
     file.flush().map_err(failed)?;
     Ok(file)
+}
+
+/// What is wrong with a contact file, for who sent it: its rows by their lines, and nothing of where we keep it.
+fn of_file(error: CampaignError, kept: &std::path::Path) -> Failure {
+    let text = match &error {
+        CampaignError::Rows { rows, broken, listed } => {
+            let lines: String = listed.iter().map(|row| format!("\n  {row}")).collect();
+            format!("{broken} of {rows} rows cannot be read:{lines}")
+        }
+        CampaignError::File(problems) => problems.to_string(),
+        _ => return error.into(),
+    };
+    Failure::new(&problem::CONTACTS, text.replace(&kept.display().to_string(), "contacts.csv"))
 }
 
 fn told(progress: &Progress) -> serde_json::Value {
