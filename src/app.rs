@@ -23,6 +23,7 @@ use crate::flow::deadlines::keep_deadlines;
 use crate::flow::inbound::take_in;
 use crate::flow::outbound::{Lane, feed, slice_parts};
 use crate::flow::recovery::Recovered;
+use crate::flow::retention::keep_retention;
 use crate::flow::settle::settle;
 use crate::flow::{self, Flow};
 use crate::metrics::Metrics;
@@ -115,13 +116,15 @@ impl Server {
         let watch = tokio::spawn(flow::consent::watch(Arc::clone(&flow), seen, stop.clone()));
         let inbound = tokio::spawn(take_in(Arc::clone(&flow), arrived));
         let deadlines = tokio::spawn(keep_deadlines(Arc::clone(&flow), stop.clone()));
+        let retention = tokio::spawn(keep_retention(Arc::clone(&flow), stop.clone()));
+        let planner = tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone()));
         let mut server = Self {
             lanes: BTreeMap::new(),
             recovered,
             arrivals,
             inbound,
             doors: Doors::open(&flow).await?,
-            around: vec![watch, tokio::spawn(plan_campaigns(Arc::clone(&flow), stop.clone())), deadlines],
+            around: vec![watch, planner, deadlines, retention],
             stop,
             started_ms: flow.clock.now_ms(),
             loaded_ms: flow.clock.now_ms(),

@@ -16,6 +16,7 @@ mod plan;
 mod problem;
 mod raw;
 mod reserved;
+mod retention;
 pub mod simulator;
 mod survey;
 mod unit;
@@ -37,6 +38,7 @@ pub use lists::{List, ListedNumber, instant_of, open_list, read_list};
 pub use packs::{PACK_FILES, Packs, load_packs};
 pub use plan::{CarrierChange, Change, Plan};
 pub use problem::{Problem, Problems};
+pub use retention::Retention;
 pub use simulator::{
     Delay, Handsets, IdForm, Receipts, Response, SimulatorConfig, Undeliverable, load_simulator,
 };
@@ -78,6 +80,8 @@ pub struct Config {
     pub surveys: BTreeMap<String, Survey>,
     /// What replies are read by.
     pub packs: Packs,
+    /// How long what has happened is kept.
+    pub retention: Retention,
 }
 
 impl Config {
@@ -144,6 +148,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let node = table.or("node", integer(0..=LAST_NODE), 0);
     let packs = packs::read(&table);
     let hours = hours::read(&table);
+    let retention = retention::read(&table);
     let store = table.table("store");
     let location = location(document, store.as_ref());
     let erasure_key = store
@@ -199,6 +204,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
         smpp,
         surveys: surveys.map(|read| (read.survey.key.clone(), read.survey.clone())).collect(),
         packs,
+        retention,
     })
 }
 

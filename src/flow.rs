@@ -17,6 +17,7 @@ mod outbox;
 pub mod receipts;
 pub mod recovery;
 pub mod replies;
+pub mod retention;
 pub mod settle;
 mod surveys;
 

@@ -3,6 +3,7 @@
 mod hex;
 mod id;
 mod invitation;
+mod kept;
 mod number;
 mod outcome;
 mod purpose;
@@ -11,6 +12,7 @@ mod relay;
 pub use hex::hex;
 pub use id::{CampaignId, IdSource, MessageId};
 pub use invitation::InvitationState;
+pub use kept::Kept;
 pub use number::{Msisdn, NotANumber, Sender, SenderKind};
 pub use outcome::{Final, OutcomeKind};
 pub use purpose::{Class, Purpose, Scope};

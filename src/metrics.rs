@@ -103,6 +103,8 @@ pub struct Metrics {
     pub asked_again: Count,
     /// Opt-outs.
     pub opted_out: Count,
+    /// Messages, replies and events that were old enough to be forgotten.
+    pub forgotten: Count,
     /// Binds up. A gauge.
     pub binds_up: Count,
     /// Binds that should be up. A gauge.

@@ -32,6 +32,7 @@ mod plans;
 mod pulse;
 mod queue;
 mod results;
+mod retention;
 mod rows;
 mod sent;
 mod sql;
@@ -43,8 +44,8 @@ pub use accept::CHUNK_MESSAGES;
 pub use accounts::{DAY_MS, OwedReceipt, RequestKey};
 pub use analysis::{Dimension, Narrow, OutcomeCount, Reply, ValueCount};
 pub use arrivals::{
-    AnswerRow, ConversationChange, InboundCommit, InboundRow, LastText, PartRow, PartsKey, RecentInbound,
-    ReplyContext,
+    AnswerRow, ConversationChange, Earlier, InboundCommit, InboundRow, LastText, PartRow, PartsKey,
+    RecentInbound, ReplyContext,
 };
 pub use audience::{Audience, AudienceGroup, AudienceRow, PlanState, PlanStep};
 pub use consent::{
@@ -55,6 +56,7 @@ pub use desk::{ConversationWork, TagWork};
 pub use erase::Erased;
 pub use error::{OpenError, StoreError};
 pub use pulse::{AskKind, AskRow, PulseRow};
+pub use retention::Forgotten;
 pub use rows::{
     Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,

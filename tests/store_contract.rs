@@ -24,6 +24,8 @@ mod queue;
 mod receipts;
 #[path = "store_contract/reports.rs"]
 mod reports;
+#[path = "store_contract/retention.rs"]
+mod retention;
 #[path = "store_contract/surveys.rs"]
 mod surveys;
 #[path = "store_contract/writer.rs"]

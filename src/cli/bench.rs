@@ -66,8 +66,10 @@ pub(crate) enum Mode {
     HttpPaced,
     /// An ESME with a window of 100, until the last receipt is back with it
     Smpp,
-    /// Answers from handsets: read, registered, replied to
+    /// Answers to questions asked before: read, registered, thanked for
     Replies,
+    /// All of it: question, receipt, answer, thanks, receipt
+    Conversation,
     /// STOP until the gate is shut, and until it is answered
     Stop,
     /// A start with a backlog: the first send, and the memory taken
@@ -137,7 +139,7 @@ fn settings_in_words(args: &Args) -> String {
 
 fn head() -> String {
     format!(
-        "{:<11} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
+        "{:<12} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11} {:>9}",
         "what", "store", "a second", "accepted/s", "p50", "p99", "first", "CPU s/1,000", "peak RSS"
     )
 }
@@ -147,7 +149,7 @@ fn line(row: &Row) -> String {
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), span);
     let mode = row.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     format!(
-        "{mode:<11} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
+        "{mode:<12} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
         row.store,
         thousands(figures.a_second),
         figures.accepted_a_second.map_or_else(|| "-".to_owned(), thousands),

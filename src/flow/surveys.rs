@@ -14,7 +14,7 @@ use crate::rules::inbound::{Decision, Invited, Moved, Say, Which};
 use crate::rules::merge::merge;
 use crate::rules::survey::{Answer, Effect, Given, Mark, PAUSE_MS, Progress, Slot, Turn};
 use crate::store::{
-    Acceptance, AnswerRow, CallbackRow, EventRow, Invitation, InvitationChange, InvitationStanding,
+    Acceptance, AnswerRow, CallbackRow, Earlier, EventRow, Invitation, InvitationChange, InvitationStanding,
     ReplyContext,
 };
 
@@ -289,6 +289,7 @@ fn answer_row(
         candidates: serde_json::Value::Null,
         late: i64::from(answer.mark == Mark::Late),
         replaced_ms: None,
+        earlier: if answer.mark == Mark::InTime { Earlier::None } else { Earlier::Perhaps },
     }
 }
 

@@ -23,6 +23,11 @@ const DIGITS: usize = 13;
 pub struct MessageId(pub i64);
 
 impl MessageId {
+    /// The first id of this time, in milliseconds since the epoch: every one made before is less.
+    pub fn first_at(ms: i64) -> Self {
+        Self((ms - EPOCH_MS).max(0) << (NODE_BITS + COUNT_BITS))
+    }
+
     /// When the id was made, in milliseconds since the epoch.
     pub fn made_ms(self) -> i64 {
         (self.0 >> (NODE_BITS + COUNT_BITS)) + EPOCH_MS
@@ -121,6 +126,7 @@ mod tests {
         let id = IdSource::new(1023).next(EPOCH_MS + 123_456_789);
         assert_eq!(id.to_string().to_lowercase().parse(), Ok(id));
         assert_eq!(id.made_ms(), EPOCH_MS + 123_456_789);
+        assert!(MessageId::first_at(id.made_ms()) <= id && id < MessageId::first_at(id.made_ms() + 1));
         assert!("O".repeat(13).parse::<MessageId>().is_err());
         assert!("Z".repeat(13).parse::<MessageId>().is_err(), "over 63 bits");
     }

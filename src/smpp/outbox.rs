@@ -24,6 +24,8 @@ const EXPIRED_KEPT: usize = 256;
 #[derive(Debug)]
 pub struct InFlight {
     place: u64,
+    /// When it was handed to the session last.
+    written: Option<Instant>,
     submission: Submission,
 }
 
@@ -75,7 +77,7 @@ impl Outbox {
     pub fn push(&mut self, parts: impl IntoIterator<Item = Submission>) {
         for submission in parts {
             self.places += 1;
-            self.queue.push_back(InFlight { place: self.places, submission });
+            self.queue.push_back(InFlight { place: self.places, written: None, submission });
         }
     }
 
@@ -107,7 +109,7 @@ impl Outbox {
             if !free && let Err(again) = pace.take(now, &self.bind) {
                 return Some(again);
             }
-            let part = self.queue.pop_front()?;
+            let part = InFlight { written: Some(now), ..self.queue.pop_front()? };
             let (tag, number) = (part.submission.tag, part.submission.number);
             let body = Body::SubmitSm(part.submission.sm.clone());
             match session.request(now, body, part) {
@@ -147,7 +149,9 @@ impl Outbox {
             };
         }
         let carrier_id = carrier_id(response);
-        self.settle(part.submission, PartFate::Answered { status: response.status, carrier_id });
+        let fate = PartFate::Answered { status: response.status, carrier_id };
+        let took = part.written.map(|written| now.saturating_duration_since(written));
+        self.settled.push(Settled { took, ..self.settlement(part.submission.tag, fate) });
     }
 
     /// No answer came in time.
@@ -165,7 +169,7 @@ impl Outbox {
             && response.status == Status::OK
         {
             let fate = PartFate::AnsweredLate { carrier_id: carrier_id(response) };
-            self.settled.push(Settled { tag, bind: Arc::clone(&self.bind), fate, unsent: None });
+            self.settled.push(self.settlement(tag, fate));
         }
     }
 
@@ -204,9 +208,13 @@ impl Outbox {
     }
 
     fn settle(&mut self, submission: Submission, fate: PartFate) {
-        let tag = submission.tag;
-        let unsent = (fate == PartFate::NotWritten).then(|| Box::new(submission));
-        self.settled.push(Settled { tag, bind: Arc::clone(&self.bind), fate, unsent });
+        let settled = self.settlement(submission.tag, fate);
+        let unsent = (settled.fate == PartFate::NotWritten).then(|| Box::new(submission));
+        self.settled.push(Settled { unsent, ..settled });
+    }
+
+    fn settlement(&self, tag: PartTag, fate: PartFate) -> Settled {
+        Settled { tag, bind: Arc::clone(&self.bind), fate, took: None, unsent: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What passes between the journeys and a bind: parts to send, what became of them, what arrived.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use protocol::pdu::{Pdu, Sm};
 use protocol::status::Status;
@@ -70,6 +70,8 @@ pub struct Settled {
     pub bind: Arc<str>,
     /// What became of it.
     pub fate: PartFate,
+    /// From being handed to the session to the answer; none where none came in time.
+    pub took: Option<Duration>,
     /// The submission itself, where it was not written and can be sent elsewhere.
     pub unsent: Option<Box<Submission>>,
 }

@@ -8,7 +8,9 @@ use super::engine::Tx;
 use super::error::StoreError;
 use super::rows::{Acceptance, ChunkId, ReceiptRow, Record, SliceMark};
 use super::writer::{Answer, Write};
-use super::{accept, accounts, audience, consent, desk, erase, events, inbound, outcomes, pulse, queue};
+use super::{
+    accept, accounts, audience, consent, desk, erase, events, inbound, outcomes, pulse, queue, retention,
+};
 
 /// Runs the writes merged by kind. What is accepted and who said STOP comes first, so that a slice in the same commit
 /// sees it; leases come last, so that they find what was just queued.
@@ -37,8 +39,10 @@ pub(super) async fn apply(
             Write::Ask(ask) => pulse::ask(tx, ask).await?,
             Write::Told { receipts, at_ms } => accounts::told(tx, receipts, *at_ms).await?,
             Write::SweepAccounts { now_ms } => {
-                answers[index] = Ok(Answer::Count(accounts::sweep(tx, *now_ms).await?));
+                let swept = accounts::sweep(tx, *now_ms).await? + retention::parts(tx, *now_ms).await?;
+                answers[index] = Ok(Answer::Count(swept));
             }
+            Write::Forget(step) => retention::step(tx, step).await?,
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
             _ => {}
         }

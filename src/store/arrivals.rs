@@ -123,6 +123,19 @@ pub struct AnswerRow {
     pub late: i64,
     /// When a later answer replaced it; written by the store.
     pub replaced_ms: Option<i64>,
+    /// Whether it may replace another; only asked when it is written.
+    #[serde(skip)]
+    pub earlier: Earlier,
+}
+
+/// Whether a handset may have answered a question before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Earlier {
+    /// It is looked for.
+    #[default]
+    Perhaps,
+    /// The question was open and waited for this.
+    None,
 }
 
 impl fmt::Debug for AnswerRow {

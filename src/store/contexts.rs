@@ -55,6 +55,7 @@ static INBOUND: Sql = Sql::new(
     "select {list id, number, code, digest, received_ms, verdict} from ( \
          select n.id, n.number, n.code, n.digest, n.received_ms, n.verdict from {ids} join inbound n on n.id = r.id) x",
 );
+/// A message, an invitation, or both. Flat: nested, each row would be read twice.
 #[derive(Deserialize)]
 struct MessageColumns {
     message: MessageId,
@@ -62,21 +63,23 @@ struct MessageColumns {
     written: Option<MessageId>,
     to: Msisdn,
     sender: String,
-    #[serde(flatten)]
-    asks: Option<Asks>,
-}
-
-/// All of an invitation but its message, or nothing.
-#[derive(Deserialize)]
-struct Asks {
-    campaign: CampaignId,
-    survey: String,
+    campaign: Option<CampaignId>,
+    survey: Option<String>,
     language: Option<String>,
     name: Option<String>,
     zone: Option<String>,
-    started_by: String,
-    #[serde(flatten)]
-    standing: InvitationStanding,
+    started_by: Option<String>,
+    state: Option<InvitationState>,
+    question: Option<String>,
+    asked: Option<i64>,
+    reminded: Option<i64>,
+    trail: Option<String>,
+    offered: Option<String>,
+    opened_ms: Option<i64>,
+    asked_ms: Option<i64>,
+    closed_ms: Option<i64>,
+    due_ms: Option<i64>,
+    version: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -102,22 +105,32 @@ pub(super) async fn contexts(
 ) -> Result<Vec<ReplyContext>, StoreError> {
     let readers = &store.inner.readers;
     let numbers: Vec<Msisdn> = asked.iter().map(|(_, number)| *number).collect();
-    let to = newest(readers, &numbers, locator::to).await?;
+    let keys = numbers.iter().flat_map(|number| [locator::to(*number), locator::from(*number)]);
+    let mut noted = newest_under(readers, keys).await?;
+    let mut ids = |key: fn(Msisdn) -> String| -> Vec<i64> {
+        numbers.iter().filter_map(|number| noted.remove(&key(*number))).flatten().collect()
+    };
+    let (to, from) = (ids(locator::to), ids(locator::from));
     let mut messages: Vec<MessageColumns> = each(readers, &MESSAGES, &to).await?;
     messages.sort_by_key(|row| Reverse(row.message));
-    let from = newest(readers, &numbers, locator::from).await?;
     let mut inbound: Vec<InboundColumns> = each(readers, &INBOUND, &from).await?;
     inbound.sort_by_key(|row| Reverse((row.inbound.received_ms, row.inbound.id)));
     let [out, into] = consent::looked_up(readers, &store.subjects_of(&numbers)).await?;
     let pending = consent::pending_of(readers, &numbers).await?;
 
-    let last: Vec<Option<MessageId>> = asked
-        .iter()
-        .map(|(code, number)| {
-            messages.iter().find(|row| row.to == *number && row.sender == *code && row.written.is_some())
-        })
-        .map(|row| row.map(|row| row.message))
-        .collect();
+    let mut places: HashMap<Msisdn, Vec<usize>> = HashMap::new();
+    for ((_, number), place) in asked.iter().zip(0..) {
+        places.entry(*number).or_default().push(place);
+    }
+    // Where a row of this number and code belongs.
+    let of = |number: Msisdn, code: &str| {
+        let places = places.get(&number).map(Vec::as_slice).unwrap_or_default();
+        places.iter().copied().filter(|place| asked[*place].0 == code).collect::<Vec<_>>()
+    };
+    let mut last: Vec<Option<MessageId>> = vec![None; asked.len()];
+    for row in messages.iter().filter(|row| row.written.is_some()) {
+        of(row.to, &row.sender).into_iter().for_each(|place| _ = last[place].get_or_insert(row.message));
+    }
     let ids: Vec<MessageId> = last.iter().flatten().copied().collect();
     let texts: Vec<LastText> = each(readers, &TEXTS, &ids).await?;
     let texts: HashMap<MessageId, LastText> = texts.into_iter().map(|text| (text.message, text)).collect();
@@ -132,24 +145,27 @@ pub(super) async fn contexts(
             waiting: Vec::new(),
             closed: None,
             opted_out: holding(code, out.get(number), into.get(number)),
-            pending: pending
-                .iter()
-                .find(|(of, pending)| of == number && pending.code == *code)
-                .map(|(_, pending)| pending.clone()),
+            pending: None,
             last_text: last.and_then(|message| texts.get(&message).cloned()),
-            recent: inbound
-                .iter()
-                .filter(|row| row.number == *number && row.code == *code)
-                .take(RECENT)
-                .map(|row| row.inbound.clone())
-                .collect(),
+            recent: Vec::new(),
         })
         .collect();
+    for (number, pending) in pending {
+        of(number, &pending.code).into_iter().for_each(|place| found[place].pending = Some(pending.clone()));
+    }
+    for row in inbound {
+        for place in of(row.number, &row.code) {
+            if found[place].recent.len() < RECENT {
+                found[place].recent.push(row.inbound.clone());
+            }
+        }
+    }
     for row in messages {
-        let (to, sender) = (row.to, row.sender.clone());
+        let places = of(row.to, &row.sender);
         let Some(invitation) = row.invitation() else { continue };
         let closed_ms = invitation.standing.closed_ms;
-        for context in found.iter_mut().filter(|one| one.number == to && one.code == sender) {
+        for place in places {
+            let context = &mut found[place];
             match invitation.standing.state {
                 InvitationState::Open => context.open.push(invitation.clone()),
                 InvitationState::Waiting => context.waiting.push(invitation.clone()),
@@ -170,18 +186,29 @@ pub(super) async fn contexts(
 impl MessageColumns {
     /// The survey it invites to.
     fn invitation(self) -> Option<Invitation> {
-        let asks = self.asks?;
         Some(Invitation {
-            campaign: asks.campaign,
+            campaign: self.campaign?,
             number: self.to,
             sender: Sender(self.sender),
             message: self.message,
-            survey: asks.survey,
-            language: asks.language,
-            name: asks.name,
-            zone: asks.zone,
-            started_by: asks.started_by,
-            standing: asks.standing,
+            survey: self.survey?,
+            language: self.language,
+            name: self.name,
+            zone: self.zone,
+            started_by: self.started_by?,
+            standing: InvitationStanding {
+                state: self.state?,
+                question: self.question?,
+                asked: self.asked?,
+                reminded: self.reminded?,
+                trail: self.trail,
+                offered: self.offered,
+                opened_ms: self.opened_ms?,
+                asked_ms: self.asked_ms?,
+                closed_ms: self.closed_ms,
+                due_ms: self.due_ms,
+                version: self.version?,
+            },
         })
     }
 }
@@ -201,16 +228,22 @@ pub(super) async fn newest(
     numbers: &[Msisdn],
     key: impl Fn(Msisdn) -> String,
 ) -> Result<Vec<i64>, StoreError> {
-    if numbers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut ids = locator::ids(readers, numbers.iter().map(|number| key(*number))).await?;
+    let ids = newest_under(readers, numbers.iter().map(|number| key(*number))).await?;
+    Ok(ids.into_values().flatten().collect())
+}
+
+/// The newest ids noted under each of these keys.
+async fn newest_under(
+    readers: &Readers,
+    keys: impl Iterator<Item = String>,
+) -> Result<HashMap<String, Vec<i64>>, StoreError> {
+    let mut ids = locator::ids(readers, keys).await?;
     for found in ids.values_mut() {
         found.sort_unstable_by_key(|id| Reverse(*id));
         found.dedup();
         found.truncate(LOOKED_AT);
     }
-    Ok(ids.into_values().flatten().collect())
+    Ok(ids)
 }
 
 /// The questions open to these handsets, and what waits behind them, on any code.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
 use super::fresh::Fresh;
-use super::insert::{Column, Insert, Value};
+use super::insert::{Column, Insert, Update, Value};
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 use super::sqlite::Sqlite;
@@ -186,11 +186,11 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => {
                 let mut new = 0;
-                connection.insert(insert, rows, |_| new += 1)?;
+                connection.each(insert.sqlite(), rows, |_| new += 1)?;
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let values = lists(insert, rows)?;
+                let values = lists(insert.columns(), rows)?;
                 let done = sqlx::query_with(insert.postgres(), values).execute(connection).await?;
                 Ok(done.rows_affected())
             }
@@ -206,12 +206,31 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => {
                 let mut new = Vec::with_capacity(rows.len());
-                connection.insert(insert, rows, |row| new.extend(row[0].int()))?;
+                connection.each(insert.sqlite(), rows, |row| new.extend(row[0].int()))?;
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let values = lists(insert, rows)?;
+                let values = lists(insert.columns(), rows)?;
                 sqlx::query_scalar_with(insert.postgres_new(), values).fetch_all(connection).await
+            }
+        }
+    }
+
+    /// Changes rows; tells the first column of those that were as they had been read.
+    pub(super) async fn update<const N: usize>(
+        &mut self,
+        update: &'static Update<N>,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let mut changed = Vec::with_capacity(rows.len());
+                connection.each(update.sqlite(), rows, |row| changed.extend(row[0].int()))?;
+                Ok(changed)
+            }
+            Self::Postgres(connection) => {
+                let values = lists(update.columns(), rows)?;
+                sqlx::query_scalar_with(update.postgres(), values).fetch_all(connection).await
             }
         }
     }
@@ -226,10 +245,10 @@ impl Connection {
 }
 
 /// Rows as a list for each column.
-fn lists<const N: usize>(insert: &Insert<N>, rows: &[[Value<'_>; N]]) -> Result<PgArguments, sqlx::Error> {
+fn lists<const N: usize>(columns: &[Column; N], rows: &[[Value<'_>; N]]) -> Result<PgArguments, sqlx::Error> {
     let column = |place: usize| rows.iter().map(move |row| &row[place]);
     let mut values = PgArguments::default();
-    for (place, kind) in insert.columns().iter().enumerate() {
+    for (place, kind) in columns.iter().enumerate() {
         match kind {
             Column::Int(_) => values.add(column(place).map(Value::int).collect::<Vec<_>>()),
             Column::Text(_) => values.add(column(place).map(Value::text).collect::<Vec<_>>()),
@@ -336,6 +355,19 @@ impl<'a> Tx<'a> {
     ) -> Result<Vec<i64>, StoreError> {
         let rows: Vec<[Value<'v>; N]> = rows.collect();
         self.connection.insert_new(insert, &rows).await.map_err(|error| judge(&error))
+    }
+
+    /// Changes rows; tells the first column of those that were as they had been read.
+    pub(super) async fn update<'v, const N: usize>(
+        &mut self,
+        update: &'static Update<N>,
+        rows: impl Iterator<Item = [Value<'v>; N]>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let rows: Vec<[Value<'v>; N]> = rows.collect();
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.connection.update(update, &rows).await.map_err(|error| judge(&error))
     }
 
     /// Changes rows by a list, or does nothing for an empty one.

@@ -1,9 +1,10 @@
 //! Events: numbered in the order of their commits, read from a number on.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::engine::Tx;
 use super::error::StoreError;
+use super::insert::{Column, Insert, Value};
 use super::rows::EventRow;
 use super::sql::Sql;
 use super::views::NumberedEvent;
@@ -11,12 +12,18 @@ use crate::store::Store;
 
 static COUNT: Sql =
     Sql::new("update event_head set seq = seq + {int count} where id = 1 returning {pack seq}");
-static EVENTS: Sql = Sql::new(
-    "insert into event (id, seq, at_ms, kind, number, message, campaign, detail) \
-     select id, seq, at_ms, kind, number, message, campaign, detail \
-     from {rows id bigint, seq bigint, at_ms bigint, kind text, number bigint, message bigint, campaign text, \
-         detail text} \
-     where true on conflict do nothing",
+static EVENTS: Insert<8> = Insert::new(
+    "event",
+    [
+        Column::Int("id"),
+        Column::Int("seq"),
+        Column::Int("at_ms"),
+        Column::Text("kind"),
+        Column::Int("number"),
+        Column::Int("message"),
+        Column::Text("campaign"),
+        Column::Text("detail"),
+    ],
 );
 static AFTER: Sql = Sql::new(
     "select {list seq, id, at_ms, kind, number, message, campaign, detail} from ( \
@@ -38,13 +45,6 @@ struct Head {
     seq: i64,
 }
 
-#[derive(Serialize)]
-struct EventParam<'a> {
-    seq: i64,
-    #[serde(flatten)]
-    event: &'a EventRow,
-}
-
 /// Writes what the transaction has to tell. The last thing it does: from here to the commit nobody else numbers.
 pub(super) async fn write(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let events = std::mem::take(&mut tx.events);
@@ -54,7 +54,19 @@ pub(super) async fn write(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
     let head: Option<Head> = tx.rows(&COUNT, &serde_json::json!({ "count": count })).await?.pop();
     let last = head.ok_or_else(|| StoreError::Corrupt("events are not counted".to_owned()))?.seq;
-    let params: Vec<EventParam<'_>> =
-        (last - count + 1..).zip(&events).map(|(seq, event)| EventParam { seq, event }).collect();
-    tx.change_all(&EVENTS, &params).await.map(drop)
+    let rows = (last - count + 1..).zip(&events).map(|(seq, event)| event_row(seq, event));
+    tx.insert(&EVENTS, rows).await.map(drop)
+}
+
+fn event_row(seq: i64, event: &EventRow) -> [Value<'_>; 8] {
+    [
+        event.id.into(),
+        seq.into(),
+        event.at_ms.into(),
+        (&event.kind).into(),
+        event.number.into(),
+        event.message.map(|message| message.0).into(),
+        event.campaign.as_ref().map(|campaign| &campaign.0).into(),
+        event.detail.as_deref().into(),
+    ]
 }

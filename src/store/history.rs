@@ -25,7 +25,7 @@ static MESSAGE: Sql = Sql::new(
 static ENTRIES: Sql = Sql::new(
     "select {list at_ms, kind, detail} from ( \
      select o.at_ms, o.kind, \
-         {pack o.attempt, o.part, o.bind, o.carrier, o.status, o.carrier_id, o.cause} as detail \
+         {pack o.attempt, o.part, o.bind, o.carrier, o.status, o.carrier_id, o.cause, o.took_ms} as detail \
          from outcome o where o.message = {int message} \
      union all \
      select c.received_ms, 'receipt', {pack c.part, c.state, c.err, c.carrier, c.carrier_id, c.done_ms} \

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::arrivals::{AnswerRow, InboundCommit, InboundRow, PartRow, PartsKey};
+use super::arrivals::{AnswerRow, Earlier, InboundCommit, InboundRow, PartRow, PartsKey};
 use super::consent;
 use super::engine::Tx;
 use super::error::StoreError;
-use super::insert::{Column, Insert, Value};
+use super::insert::{Column, Insert, Update, Value};
 use super::locator;
 use super::rows::{Acceptance, CallbackRow, InvitationChange, TurnCommit};
 use super::sql::Sql;
@@ -37,15 +37,22 @@ static INBOUND: Insert<17> = Insert::new(
         Column::Text("note"),
     ],
 );
-/// Only what was read is changed: its version tells.
-static INVITATIONS: Sql = Sql::new(
-    "update invitation set state = r.state, question = r.question, asked = r.asked, reminded = r.reminded, \
-         trail = r.trail, offered = r.offered, opened_ms = r.opened_ms, asked_ms = r.asked_ms, \
-         closed_ms = r.closed_ms, due_ms = r.due_ms, version = r.version + 1 \
-     from {rows message bigint, state text, question text, asked bigint, reminded bigint, trail text, offered text, \
-         opened_ms bigint, asked_ms bigint, closed_ms bigint, due_ms bigint, version bigint} \
-     where invitation.message = r.message and invitation.version = r.version \
-     returning {pack invitation.message}",
+static INVITATIONS: Update<12> = Update::new(
+    "invitation",
+    [
+        Column::Int("message"),
+        Column::Text("state"),
+        Column::Text("question"),
+        Column::Int("asked"),
+        Column::Int("reminded"),
+        Column::Text("trail"),
+        Column::Text("offered"),
+        Column::Int("opened_ms"),
+        Column::Int("asked_ms"),
+        Column::Int("closed_ms"),
+        Column::Int("due_ms"),
+        Column::Int("version"),
+    ],
 );
 static CALLBACKS: Sql = Sql::new(
     "insert into callback (invitation, question, campaign, survey, number, code, start_ms, end_ms, words, state, \
@@ -169,12 +176,15 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     locator::note(tx, fresh.iter().map(from)).await?;
 
     consent::record(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
-    changes(tx, fresh.iter().flat_map(|commit| &commit.invitations)).await?;
-    let answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
-    if !answers.is_empty() {
-        tx.insert(&ANSWERS, answers.iter().map(|answer| answer_row(answer))).await?;
-        tx.change(&REPLACED, &answers).await?;
+    let wanted: Vec<&InvitationChange> = fresh.iter().flat_map(|commit| &commit.invitations).collect();
+    let changed = changes(tx, wanted.iter().copied()).await?;
+    let mut answers: Vec<&AnswerRow> = fresh.iter().filter_map(|commit| commit.answer.as_ref()).collect();
+    tx.insert(&ANSWERS, answers.iter().map(|answer| answer_row(answer))).await?;
+    // Where an invitation has changed meanwhile, somebody else has taken an answer to it too.
+    if changed.len() == wanted.len() {
+        answers.retain(|answer| answer.earlier == Earlier::Perhaps);
     }
+    tx.change_all(&REPLACED, &answers).await?;
     let callbacks: Vec<&CallbackRow> = fresh.iter().flat_map(|commit| &commit.callbacks).collect();
     tx.change_all(&CALLBACKS, &callbacks).await?;
     desk::arrived(tx, fresh.iter().filter_map(|commit| commit.conversation.as_ref())).await?;
@@ -230,16 +240,27 @@ async fn changes<'a>(
     tx: &mut Tx<'_>,
     changes: impl Iterator<Item = &'a InvitationChange>,
 ) -> Result<HashSet<i64>, StoreError> {
-    #[derive(Deserialize)]
-    struct Changed {
-        message: i64,
-    }
     let last: BTreeMap<_, &InvitationChange> = changes.map(|change| (change.message, change)).collect();
-    if last.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let changed: Vec<Changed> = tx.rows(&INVITATIONS, &last.into_values().collect::<Vec<_>>()).await?;
-    Ok(changed.into_iter().map(|row| row.message).collect())
+    let rows = last.into_values().map(change_row);
+    Ok(tx.update(&INVITATIONS, rows).await?.into_iter().collect())
+}
+
+fn change_row(change: &InvitationChange) -> [Value<'_>; 12] {
+    let standing = &change.standing;
+    [
+        change.message.0.into(),
+        standing.state.word().into(),
+        (&standing.question).into(),
+        standing.asked.into(),
+        standing.reminded.into(),
+        standing.trail.as_deref().into(),
+        standing.offered.as_deref().into(),
+        standing.opened_ms.into(),
+        standing.asked_ms.into(),
+        standing.closed_ms.into(),
+        standing.due_ms.into(),
+        standing.version.into(),
+    ]
 }
 
 /// Commits what time did to invitations; one that has changed meanwhile is left as it is, and nothing is said for it.

@@ -1,5 +1,5 @@
-//! Rows put down by the thousand: bound as they are, in the form each engine takes fastest. One known already, by its key,
-//! is left as it is.
+//! Rows put down or changed by the thousand: bound as they are, in the form each engine takes fastest. One put down that is
+//! known already, by its key, is left as it is.
 //!
 //! One JSON text for a batch (`sql.rs`) costs SQLite three times as much a row: it looks every column up by its name.
 
@@ -39,6 +39,16 @@ impl Column {
             Self::Int(name) | Self::Text(name) => name,
         }
     }
+}
+
+/// Changes to rows of one table, each made only to what was read: the first column is the key, the last one the version that
+/// was read, and counts on.
+#[derive(Debug)]
+pub(super) struct Update<const N: usize> {
+    table: &'static str,
+    columns: [Column; N],
+    sqlite: OnceLock<String>,
+    postgres: OnceLock<String>,
 }
 
 impl Value<'_> {
@@ -125,13 +135,7 @@ impl<const N: usize> Insert<N> {
 
     /// The statement for any number of rows, a list for each column.
     pub(super) fn postgres(&'static self) -> &'static str {
-        self.postgres.get_or_init(|| {
-            let lists = self.columns.iter().zip(1..).map(|(column, place)| match column {
-                Column::Int(_) => format!("cast(${place} as bigint[])"),
-                Column::Text(_) => format!("cast(${place} as text[])"),
-            });
-            self.text(&format!("select * from unnest({})", lists.collect::<Vec<_>>().join(", ")))
-        })
+        self.postgres.get_or_init(|| self.text(&format!("select * from unnest({})", lists(&self.columns))))
     }
 
     /// The same, telling the first column of those that were new.
@@ -144,6 +148,67 @@ impl<const N: usize> Insert<N> {
         let names: Vec<&str> = self.columns.iter().map(|column| column.name()).collect();
         format!("insert into {} ({}) {rows} on conflict do nothing", self.table, names.join(", "))
     }
+}
+
+impl<const N: usize> Update<N> {
+    pub(super) const fn new(table: &'static str, columns: [Column; N]) -> Self {
+        Self { table, columns, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+    }
+
+    /// The columns.
+    pub(super) fn columns(&self) -> &[Column; N] {
+        &self.columns
+    }
+
+    /// The statement for one row.
+    pub(super) fn sqlite(&'static self) -> &'static str {
+        self.sqlite.get_or_init(|| {
+            let set = self.changed().zip(2..).map(|(name, place)| format!("{name} = ?{place}"));
+            let (set, key, version) = (set.collect::<Vec<_>>().join(", "), self.key(), self.version());
+            format!(
+                "update {} set {set}, {version} = ?{N} + 1 where {key} = ?1 and {version} = ?{N}",
+                self.table
+            )
+        })
+    }
+
+    /// The statement for any number of rows, a list for each column; it tells the keys of those that were changed.
+    pub(super) fn postgres(&'static self) -> &'static str {
+        self.postgres.get_or_init(|| {
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name()).collect();
+            let set: Vec<String> = self.changed().map(|name| format!("{name} = r.{name}")).collect();
+            let (key, version) = (self.key(), self.version());
+            format!(
+                "update {} t set {}, {version} = r.{version} + 1 from unnest({}) r({}) \
+                 where t.{key} = r.{key} and t.{version} = r.{version} returning t.{key}",
+                self.table,
+                set.join(", "),
+                lists(&self.columns),
+                names.join(", ")
+            )
+        })
+    }
+
+    fn key(&self) -> &'static str {
+        self.columns[0].name()
+    }
+
+    fn version(&self) -> &'static str {
+        self.columns[N - 1].name()
+    }
+
+    fn changed(&self) -> impl Iterator<Item = &'static str> {
+        self.columns[1..N - 1].iter().map(|column| column.name())
+    }
+}
+
+/// A list for each column, as Postgres takes them.
+fn lists(columns: &[Column]) -> String {
+    let lists = columns.iter().zip(1..).map(|(column, place)| match column {
+        Column::Int(_) => format!("cast(${place} as bigint[])"),
+        Column::Text(_) => format!("cast(${place} as text[])"),
+    });
+    lists.collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -163,6 +228,23 @@ mod tests {
             PAIRS.postgres(),
             "insert into pair (id, name) select * from unnest(cast($1 as bigint[]), cast($2 as text[])) \
              on conflict do nothing"
+        );
+    }
+
+    static CHANGES: Update<3> =
+        Update::new("pair", [Column::Int("id"), Column::Text("name"), Column::Int("version")]);
+
+    #[test]
+    fn a_change_is_made_to_the_version_that_was_read() {
+        assert_eq!(
+            CHANGES.sqlite(),
+            "update pair set name = ?2, version = ?3 + 1 where id = ?1 and version = ?3"
+        );
+        assert_eq!(
+            CHANGES.postgres(),
+            "update pair t set name = r.name, version = r.version + 1 \
+             from unnest(cast($1 as bigint[]), cast($2 as text[]), cast($3 as bigint[])) r(id, name, version) \
+             where t.id = r.id and t.version = r.version returning t.id"
         );
     }
 

@@ -92,6 +92,9 @@ pub(super) async fn ids(
         id: i64,
     }
     let keys: Vec<String> = keys.collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
     let found: Vec<Found> = readers.list(&IDS, &keys).await?;
     let mut ids: HashMap<String, Vec<i64>> = HashMap::new();
     for Found { key, id } in found {

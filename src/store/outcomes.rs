@@ -21,7 +21,7 @@ const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Parked receipts looked at in one sweep.
 const SWEEP_ROWS: i64 = 1_000;
 
-static OUTCOMES: Insert<11> = Insert::new(
+static OUTCOMES: Insert<12> = Insert::new(
     "outcome",
     [
         Column::Int("message"),
@@ -35,6 +35,7 @@ static OUTCOMES: Insert<11> = Insert::new(
         Column::Text("carrier_key"),
         Column::Text("cause"),
         Column::Int("at_ms"),
+        Column::Int("took_ms"),
     ],
 );
 static DONE: Sql = Sql::new(
@@ -115,7 +116,7 @@ static WAIT: Sql = Sql::new(
      from {rows carrier text, candidate text, receipt bigint, rank bigint} where true on conflict do nothing",
 );
 
-fn outcome_row(outcome: &OutcomeRow) -> [Value<'_>; 11] {
+fn outcome_row(outcome: &OutcomeRow) -> [Value<'_>; 12] {
     [
         outcome.message.0.into(),
         outcome.attempt.into(),
@@ -128,6 +129,7 @@ fn outcome_row(outcome: &OutcomeRow) -> [Value<'_>; 11] {
         outcome.carrier_key.as_deref().into(),
         outcome.cause.as_deref().into(),
         outcome.at_ms.into(),
+        outcome.took_ms.into(),
     ]
 }
 

@@ -7,7 +7,7 @@ use super::sql::expanded;
 /// Tables that stay small.
 const MAY_SCAN: [&str; 6] = ["campaign", "generation", "run", "meta", "_sqlx_migrations", "receipt_waiting"];
 /// Everything but the reports, which count.
-const SOURCES: [(&str, &str); 14] = [
+const SOURCES: [(&str, &str); 15] = [
     ("accept", include_str!("accept.rs")),
     ("audience", include_str!("audience.rs")),
     ("consent/chain", include_str!("consent/chain.rs")),
@@ -21,6 +21,7 @@ const SOURCES: [(&str, &str); 14] = [
     ("locator", include_str!("locator.rs")),
     ("outcomes", include_str!("outcomes.rs")),
     ("queue", include_str!("queue.rs")),
+    ("retention", include_str!("retention.rs")),
     ("sent", include_str!("sent.rs")),
 ];
 
@@ -60,6 +61,8 @@ async fn empty() -> SqliteConnection {
     connection.execute(include_str!("migrations/sqlite/0007_consent.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0004_desk.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0003_surveys.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0008_retention.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0009_took.sql")).await.unwrap();
     connection
 }
 

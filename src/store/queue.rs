@@ -256,6 +256,7 @@ pub(super) async fn mark(tx: &mut Tx<'_>, marks: &[&SliceMark]) -> Result<Marked
                 carrier_key: None,
                 cause: Some(cause),
                 at_ms,
+                took_ms: None,
             };
             (check.message, outcome)
         })

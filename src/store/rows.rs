@@ -178,6 +178,9 @@ pub struct OutcomeRow {
     pub cause: Option<String>,
     /// When, milliseconds since the epoch.
     pub at_ms: i64,
+    /// How long its answer took, from the writing of the PDU, milliseconds.
+    #[serde(default)]
+    pub took_ms: Option<i64>,
 }
 
 /// What came of some messages. A message that is to be tried again has a `retry` outcome (beside `in_doubt` where it

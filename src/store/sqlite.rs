@@ -11,7 +11,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 use sqlx::error::{DatabaseError, ErrorKind};
 
-use super::insert::{Insert, Value};
+use super::insert::Value;
 
 /// Statements kept prepared: all there are.
 const PREPARED: usize = 256;
@@ -66,20 +66,20 @@ impl Sqlite {
         statement.execute([argument]).map(|rows| rows as u64).map_err(told)
     }
 
-    /// Puts rows into a table; calls `new` with each that was new.
-    pub(super) fn insert<'r, 'v, const N: usize>(
+    /// Runs a statement for each row; calls `done` with each to which it did something.
+    pub(super) fn each<'r, 'v, const N: usize>(
         &self,
-        insert: &'static Insert<N>,
+        sql: &str,
         rows: &'r [[Value<'v>; N]],
-        mut new: impl FnMut(&'r [Value<'v>; N]),
+        mut done: impl FnMut(&'r [Value<'v>; N]),
     ) -> Result<(), sqlx::Error> {
-        let mut statement = self.0.prepare_cached(insert.sqlite()).map_err(told)?;
+        let mut statement = self.0.prepare_cached(sql).map_err(told)?;
         for row in rows {
             for (value, place) in row.iter().zip(1..) {
                 statement.raw_bind_parameter(place, value).map_err(told)?;
             }
             if statement.raw_execute().map_err(told)? > 0 {
-                new(row);
+                done(row);
             }
         }
         Ok(())

@@ -27,8 +27,8 @@ pub struct LifeEntry {
     pub at_ms: i64,
     /// What: `accepted`, `queued`, an outcome's kind, `receipt`, `asked`, `reply`, `answer` or an event's kind.
     pub kind: String,
-    /// The particulars, by name: `attempt`, `part`, `bind`, `carrier_id`, `status`, `cause`, `state`, `err`,
-    /// `text`...
+    /// The particulars, by name: `attempt`, `part`, `bind`, `carrier_id`, `status`, `took_ms` (from the PDU to its answer),
+    /// `cause`, `state`, `err`, `text`...
     pub detail: BTreeMap<String, serde_json::Value>,
 }
 

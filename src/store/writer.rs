@@ -25,7 +25,7 @@ use super::rows::{
 };
 use super::views::Conversation;
 use crate::message::{CampaignId, MessageId, Msisdn};
-use crate::store::queue;
+use crate::store::{queue, retention};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -66,6 +66,7 @@ pub(super) enum Write {
     Rematch,
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
+    Forget(Box<retention::Step>),
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(Vec<SliceMark>),
     Lease(queue::Lease),

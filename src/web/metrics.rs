@@ -41,6 +41,7 @@ fn counts(metrics: &Metrics) -> String {
         ("answered", "Answers taken", &metrics.answered),
         ("asked_again", "Questions asked again", &metrics.asked_again),
         ("opted_out", "Opt-outs", &metrics.opted_out),
+        ("forgotten", "Messages, replies and events that were old enough", &metrics.forgotten),
         ("esme_submitted", "Messages accepted from ESMEs", &metrics.esme_submitted),
         ("esme_refused", "Messages refused to ESMEs", &metrics.esme_refused),
         ("esme_receipts", "Receipts ESMEs have answered", &metrics.esme_receipts),

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use backchat::message::{Msisdn, Outbound, Purpose, Scope};
 use backchat::rules::consent::{Stop, blocking_scopes};
 use backchat::store::{
-    Acceptance, AnswerRow, Asks, Channel, Check, ChunkId, ConsentChange, ConsentKind, EventRow, Evidence,
-    Fault, Head, ListProgress, PartRow, PartsKey, ReceiptRow, SliceMark, Store, StoreError,
+    Acceptance, AnswerRow, Asks, Channel, Check, ChunkId, ConsentChange, ConsentKind, Earlier, EventRow,
+    Evidence, Fault, Head, ListProgress, PartRow, PartsKey, ReceiptRow, SliceMark, Store, StoreError,
 };
 
 use crate::fixtures::*;
@@ -312,6 +312,7 @@ async fn somebody(place: &Place, store: &Store, of: i64) {
         pack: "p".to_owned(),
         candidates: serde_json::json!([number(of).digits()]),
         replaced_ms: None,
+        earlier: Earlier::Perhaps,
         late: 0,
     });
     commit.consent = vec![ConsentChange {

@@ -2,8 +2,8 @@
 
 use backchat::store::{
     Acceptance, Access, AnswerRow, AskKind, ConversationChange, ConversationFilter, ConversationState,
-    ConversationWork, Dimension, EventRow, InboundCommit, Narrow, NumberedEvent, Options, Store, StoreError,
-    TagWork,
+    ConversationWork, Dimension, Earlier, EventRow, InboundCommit, Narrow, NumberedEvent, Options, Store,
+    StoreError, TagWork,
 };
 
 use crate::fixtures::*;
@@ -188,6 +188,7 @@ fn answer(id: i64, value: &str) -> AnswerRow {
         candidates: serde_json::json!([]),
         late: 0,
         replaced_ms: None,
+        earlier: Earlier::Perhaps,
     }
 }
 

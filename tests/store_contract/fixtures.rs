@@ -213,6 +213,7 @@ pub fn outcome(message: i64, kind: OutcomeKind) -> OutcomeRow {
         carrier_key: None,
         cause: None,
         at_ms: NOW + 1_000,
+        took_ms: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use backchat::message::{MessageId, Purpose};
 use backchat::store::{
-    Acceptance, AnswerRow, ConsentKind, InboundCommit, InvitationState, PartRow, PartsKey, ReplyFilter,
-    StoreError,
+    Acceptance, AnswerRow, ConsentKind, Earlier, InboundCommit, InvitationState, PartRow, PartsKey,
+    ReplyFilter, StoreError,
 };
 
 use crate::fixtures::*;
@@ -37,6 +37,7 @@ fn answer(commit: &InboundCommit, value: &str) -> AnswerRow {
         candidates: serde_json::json!([{ "value": value, "span": [0, 1] }]),
         late: 0,
         replaced_ms: None,
+        earlier: Earlier::Perhaps,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use backchat::message::{CampaignId, MessageId, OutcomeKind, Purpose, Scope, Sender, Source};
 use backchat::store::{
-    Acceptance, AnswerRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, ConsentKind, EventRow,
-    InvitationState, OutcomeRow, ReceiptRow, Record, ReplyFilter, SliceMark, Store, StoreError,
+    Acceptance, AnswerRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, ConsentKind, Earlier,
+    EventRow, InvitationState, OutcomeRow, ReceiptRow, Record, ReplyFilter, SliceMark, Store, StoreError,
 };
 
 use crate::fixtures::*;
@@ -166,6 +166,7 @@ async fn answered(store: &Store, id: i64, from: i64, value: &str, at_ms: i64) {
         candidates: serde_json::Value::Null,
         late: 0,
         replaced_ms: None,
+        earlier: Earlier::Perhaps,
     });
     commit.invitations = vec![change(from, InvitationState::Complete)];
     store.commit_inbound(vec![commit]).await.unwrap();

@@ -2,7 +2,7 @@
 
 use backchat::message::{InvitationState, MessageId, OutcomeKind};
 use backchat::store::{
-    Acceptance, AnswerRow, CallbackRow, InboundCommit, Invitation, Record, Store, TurnCommit,
+    Acceptance, AnswerRow, CallbackRow, Earlier, InboundCommit, Invitation, Record, Store, TurnCommit,
 };
 
 use crate::fixtures::*;
@@ -97,6 +97,7 @@ async fn a_late_answer_replaces_none_that_came_in_time(place: Place) {
             candidates: serde_json::json!([]),
             late,
             replaced_ms: None,
+            earlier: Earlier::Perhaps,
         };
         InboundCommit { answer: Some(answer), ..commit }
     };

@@ -192,6 +192,7 @@ impl Model {
                     carrier_key: None,
                     cause: Some(scope.to_string()),
                     at_ms: mark.at_ms,
+                    took_ms: None,
                 };
                 self.put_outcome(row);
             }

@@ -259,6 +259,7 @@ fn sent_outcome(message: MessageId, at_ms: i64) -> OutcomeRow {
         carrier_key: Some(message.to_string()),
         cause: None,
         at_ms,
+        took_ms: None,
     }
 }
 

@@ -54,12 +54,12 @@ pub(super) struct Told {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// So many handsets, from the first, say this to the code.
+    /// So many handsets, from the first, say something to the code.
     Say {
         /// Handsets.
         count: u64,
-        /// Their words.
-        text: String,
+        /// Their words, one after the other.
+        texts: Vec<String>,
         /// How many a second; none: at once.
         a_second: Option<u64>,
     },
@@ -121,15 +121,17 @@ fn orders() -> mpsc::Receiver<Order> {
 
 async fn obey(simulator: &Simulator, order: Order) {
     match order {
-        Order::Say { count, text, a_second } => {
+        Order::Say { count, texts, a_second } => {
+            let mut words = texts.iter().cycle();
             let mut pace = a_second.map(|rate| interval(Duration::from_secs(1) / rate.max(1) as u32));
             for handset in 0..count {
+                let Some(text) = words.next() else { break };
                 if let Some(pace) = &mut pace {
                     pace.tick().await;
                 } else if handset % SAID_AT_ONCE == 0 {
                     tokio::task::yield_now().await;
                 }
-                simulator.say(Msisdn(FIRST_HANDSET + handset), CODE, &text).await;
+                simulator.say(Msisdn(FIRST_HANDSET + handset), CODE, text).await;
             }
         }
         Order::Times => {

@@ -17,9 +17,12 @@ const PACED: u64 = 20_000;
 const STOPS_A_SECOND: u64 = 200;
 /// STOPs at most: five seconds of them.
 const STOPS: u64 = 1_000;
+/// What people answer to a question from 1 to 8, in turn.
+const ANSWERS: [&str; 8] =
+    ["3", "7", "3 - too expensive", "two", "I say 5", "4.", "8 moving house", "Number 1, no coverage here"];
 
 pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figures, Failure> {
-    let answering = if mode == Mode::Replies { Answering::AtOnce } else { Answering::Silent };
+    let answering = if mode == Mode::Conversation { Answering::AtOnce } else { Answering::Silent };
     let mut stand = Stand::new(args, store, answering)?;
     match mode {
         Mode::Import => import(&stand, args.messages),
@@ -29,6 +32,7 @@ pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figure
         Mode::HttpPaced => handed_in(&mut stand, Way::Paced, args.messages.min(PACED)),
         Mode::Smpp => handed_in(&mut stand, Way::Smpp, args.messages),
         Mode::Replies => replies(&mut stand, args.messages),
+        Mode::Conversation => conversation(&mut stand, args.messages),
         Mode::Stop => stop(&mut stand, args.messages.min(STOPS)),
         Mode::Restart => restart(&mut stand, args.messages),
         Mode::History => history(&mut stand, args),
@@ -71,8 +75,25 @@ fn handed_in(stand: &mut Stand<'_>, way: Way, messages: u64) -> Result<Figures, 
     Ok(figures.with_use(used).with_times(&loaded.answered_after_ms))
 }
 
-/// Every question is answered at once: question, receipt, answer, thanks, receipt.
+/// Everybody who was asked answers at once: read, registered, and the thanks taken by the carrier.
 fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
+    let (gateway, _) = stand.serve()?;
+    stand.import("bench", messages)?;
+    stand.carrier().until(|told| told.census.receipts_acknowledged >= messages)?;
+    let (began, idle) = (Instant::now(), gateway.used());
+    let texts = ANSWERS.map(str::to_owned).to_vec();
+    stand.carrier().order(&Order::Say { count: messages, texts, a_second: None })?;
+    stand
+        .carrier()
+        .until(|told| told.census.replies_acknowledged >= messages && told.census.submits >= 2 * messages)?;
+    let seconds = began.elapsed().as_secs_f64();
+    let used = gateway.used().since(idle);
+    drop(gateway);
+    Ok(Figures::of(messages, seconds).with_use(used))
+}
+
+/// Every question is answered at once: question, receipt, answer, thanks, receipt.
+fn conversation(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
     let (gateway, _) = stand.serve()?;
     let (began, idle) = (Instant::now(), gateway.used());
     stand.import("bench", messages)?;
@@ -89,7 +110,7 @@ fn replies(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
 fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
     let (gateway, _) = stand.serve()?;
     let (began, idle) = (Instant::now(), gateway.used());
-    let order = Order::Say { count: stops, text: "STOP".to_owned(), a_second: Some(STOPS_A_SECOND) };
+    let order = Order::Say { count: stops, texts: vec!["STOP".to_owned()], a_second: Some(STOPS_A_SECOND) };
     stand.carrier().order(&order)?;
     stand.carrier().until(|told| told.census.replies_acknowledged >= stops)?;
     let seconds = began.elapsed().as_secs_f64();

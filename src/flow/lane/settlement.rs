@@ -114,6 +114,8 @@ impl LaneMachine {
     pub(super) fn part(&mut self, now_ms: i64, settled: Settled, room: Room) {
         let tag = settled.tag;
         let (end, row) = self.judge(now_ms, tag, &settled.bind, settled.fate);
+        let took_ms = settled.took.map(|took| i64::try_from(took.as_millis()).unwrap_or(i64::MAX));
+        let row = row.map(|row| OutcomeRow { took_ms, ..row });
         if let (Some(End::NotWritten), Some(submission), Room::Some) = (end, settled.unsent, room) {
             self.tally.resend.push(*submission);
             return;
@@ -271,6 +273,7 @@ pub(in crate::flow) fn outcome(message: MessageId, attempt: i64, part: i64, kind
         carrier_key: None,
         cause: None,
         at_ms: 0,
+        took_ms: None,
     }
 }
 

@@ -1,0 +1,2 @@
+-- How long the carrier took to answer a part, milliseconds.
+alter table outcome add column took_ms integer;

@@ -1,0 +1,228 @@
+//! Forgetting what is old enough: messages by their class, what people said, what was told; a little at a time, in the
+//! order of their ids, which is that of time. Nothing that is not through is forgotten, and no opt-out and no proof of
+//! consent ever.
+//!
+//! Rows go one small step after the other instead of by dropping a day's partition: classes are kept for different times,
+//! and a statement that finds a row by its key would have to be planned over every partition there is.
+
+use serde::{Deserialize, Serialize};
+
+use super::Store;
+use super::engine::{Readers, Tx};
+use super::error::StoreError;
+use super::locator;
+use super::sql::Sql;
+use super::writer::{Answer, Write};
+use crate::message::{Class, Kept, MessageId, Msisdn, Purpose};
+
+/// Rows looked at in one step: some milliseconds.
+const ROWS_A_STEP: usize = 500;
+/// What dealt-with parts of long messages are kept for: a carrier sends again what it believes unanswered, for hours.
+const PARTS_KEPT_MS: i64 = 2 * 86_400_000;
+
+/// How far forgetting has come with one kind: everything up to this id was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The place to go on from.
+    pub upto: i64,
+    /// Rows of the kind that went.
+    pub rows: u64,
+    /// Whether there may be more that is old enough.
+    pub more: bool,
+}
+
+static OLD_MESSAGES: Sql = Sql::new(
+    "select {list id, number, state, open} from ( \
+         select m.id, m.recipient as number, \
+             case when m.purpose in ({text one}, {text two}, {text three}, {text four}) \
+                 then (select s.state from v_message_state s where s.message = m.id) end as state, \
+             case when i.state in ('open', 'waiting') then 1 else 0 end as open \
+         from (select id, recipient, purpose from message where id > {int after} and id < {int before} \
+             order by id limit {int limit}) m \
+         left join invitation i on i.message = m.id order by m.id) x",
+);
+static TAKEN: Sql = Sql::new(
+    "select {list message, carrier, carrier_key} from ( \
+         select o.message, o.carrier, o.carrier_key from {ids} join outcome o on o.message = r.id \
+         where o.carrier_key is not null) x",
+);
+static OLD_REPLIES: Sql = Sql::new(
+    "select {list id, number} from (select id, number from inbound where id > {int after} and id < {int before} \
+         order by id limit {int limit}) x",
+);
+static OLD_EVENTS: Sql = Sql::new(
+    "select {list id} from (select id from event where id > {int after} and id < {int before} \
+         order by id limit {int limit}) x",
+);
+
+static NO_RECEIPTS: Sql = Sql::new("delete from receipt where message in (select r.id from {ids})");
+static NO_OUTCOMES: Sql = Sql::new("delete from outcome where message in (select r.id from {ids})");
+static NO_CALLBACKS: Sql = Sql::new("delete from callback where invitation in (select r.id from {ids})");
+static NO_INVITATIONS: Sql = Sql::new("delete from invitation where message in (select r.id from {ids})");
+static NO_MESSAGES: Sql = Sql::new("delete from message where id in (select r.id from {ids})");
+static NO_CHUNKS: Sql = Sql::new(
+    "delete from chunk where state = 'done' and class = {int class} and id > {int after} and id <= {int upto}",
+);
+static NO_ANSWERS: Sql = Sql::new("delete from answer where inbound in (select r.id from {ids})");
+static NO_TAGS: Sql = Sql::new("delete from reply_tag where inbound in (select r.id from {ids})");
+static NO_REPLIES: Sql = Sql::new("delete from inbound where id in (select r.id from {ids})");
+static NO_CONVERSATIONS: Sql = Sql::new(
+    "delete from conversation where state = 'closed' and last_in_ms < {int before_ms} \
+         and coalesce(last_out_ms, 0) < {int before_ms}",
+);
+static NO_PARTS: Sql =
+    Sql::new("delete from inbound_part where done_ms < {int before_ms} and received_ms < {int before_ms}");
+static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
+static NO_KEYS: Sql = Sql::new(
+    "delete from locator where generation in (select id from generation) and (key, id) in ( \
+         select r.key, r.id from {rows key text, id bigint})",
+);
+
+/// One step.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    kept: Kept,
+    /// Everything from `after` up to `upto` was looked at; of it these go.
+    ids: Vec<i64>,
+    keys: Vec<Key>,
+    after: i64,
+    upto: i64,
+    before_ms: i64,
+}
+
+/// A key by which a row is found.
+#[derive(Debug, Clone, Serialize)]
+struct Key {
+    key: String,
+    id: i64,
+}
+
+impl Store {
+    /// Forgets a little of what is older than this time, from behind a place on.
+    ///
+    /// # Errors
+    /// What the memory says; what went before stays gone.
+    pub async fn forget(&self, kept: Kept, after: i64, before_ms: i64) -> Result<Forgotten, StoreError> {
+        let readers = &self.inner.readers;
+        let before = MessageId::first_at(before_ms).0;
+        let looked = match kept {
+            Kept::Messages(class) => old_messages(readers, class, after, before).await?,
+            Kept::Replies => old_replies(readers, after, before).await?,
+            Kept::Events => old_events(readers, after, before).await?,
+        };
+        let Looked { ids, keys, last, more } = looked;
+        let upto = last.unwrap_or(after);
+        if ids.is_empty() {
+            return Ok(Forgotten { upto, rows: 0, more });
+        }
+        let rows = ids.len() as u64;
+        let step = Step { kept, ids, keys, after, upto, before_ms };
+        match self.write(Write::Forget(Box::new(step))).await? {
+            Answer::Done => Ok(Forgotten { upto, rows, more }),
+            _ => Err(super::mixed_up()),
+        }
+    }
+}
+
+/// What one look finds.
+struct Looked {
+    ids: Vec<i64>,
+    keys: Vec<Key>,
+    last: Option<i64>,
+    more: bool,
+}
+
+async fn old_messages(
+    readers: &Readers,
+    class: Class,
+    after: i64,
+    before: i64,
+) -> Result<Looked, StoreError> {
+    #[derive(Deserialize)]
+    struct Old {
+        id: i64,
+        number: Msisdn,
+        /// None: of another class.
+        state: Option<String>,
+        open: i64,
+    }
+    #[derive(Deserialize)]
+    struct Taken {
+        message: i64,
+        carrier: String,
+        carrier_key: String,
+    }
+    let mut of_class = Purpose::ALL.into_iter().filter(|one| one.class() == class).map(Purpose::name);
+    let mut argument = span(after, before);
+    for place in ["one", "two", "three", "four"] {
+        argument[place] = of_class.next().into();
+    }
+    let old: Vec<Old> = readers.list(&OLD_MESSAGES, &argument).await?;
+    let goes = |one: &&Old| one.open == 0 && one.state.as_deref().is_some_and(|state| state != "queued");
+    let gone: Vec<&Old> = old.iter().filter(goes).collect();
+    let ids: Vec<i64> = gone.iter().map(|one| one.id).collect();
+    let taken: Vec<Taken> = if ids.is_empty() { Vec::new() } else { readers.list(&TAKEN, &ids).await? };
+    let to = gone.iter().map(|one| Key { key: locator::to(one.number), id: one.id });
+    let by_carrier = taken
+        .into_iter()
+        .map(|one| Key { key: locator::taken(&one.carrier, &one.carrier_key), id: one.message });
+    let keys = to.chain(by_carrier).collect();
+    Ok(Looked { ids, keys, last: old.last().map(|one| one.id), more: old.len() == ROWS_A_STEP })
+}
+
+async fn old_replies(readers: &Readers, after: i64, before: i64) -> Result<Looked, StoreError> {
+    #[derive(Deserialize)]
+    struct Old {
+        id: i64,
+        number: Msisdn,
+    }
+    let old: Vec<Old> = readers.list(&OLD_REPLIES, &span(after, before)).await?;
+    Ok(Looked {
+        ids: old.iter().map(|one| one.id).collect(),
+        keys: old.iter().map(|one| Key { key: locator::from(one.number), id: one.id }).collect(),
+        last: old.last().map(|one| one.id),
+        more: old.len() == ROWS_A_STEP,
+    })
+}
+
+async fn old_events(readers: &Readers, after: i64, before: i64) -> Result<Looked, StoreError> {
+    #[derive(Deserialize)]
+    struct Old {
+        id: i64,
+    }
+    let old: Vec<Old> = readers.list(&OLD_EVENTS, &span(after, before)).await?;
+    let ids: Vec<i64> = old.into_iter().map(|one| one.id).collect();
+    Ok(Looked { last: ids.last().copied(), more: ids.len() == ROWS_A_STEP, keys: Vec::new(), ids })
+}
+
+fn span(after: i64, before: i64) -> serde_json::Value {
+    serde_json::json!({ "after": after, "before": before, "limit": ROWS_A_STEP })
+}
+
+/// Takes one step.
+pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<(), StoreError> {
+    let older = serde_json::json!({ "before_ms": step.before_ms });
+    match step.kept {
+        Kept::Messages(class) => {
+            for statement in [&NO_RECEIPTS, &NO_OUTCOMES, &NO_CALLBACKS, &NO_INVITATIONS, &NO_MESSAGES] {
+                tx.change_all(statement, &step.ids).await?;
+            }
+            let chunks = serde_json::json!({ "class": class.rank(), "after": step.after, "upto": step.upto });
+            tx.change(&NO_CHUNKS, &chunks).await?;
+        }
+        Kept::Replies => {
+            for statement in [&NO_ANSWERS, &NO_TAGS, &NO_REPLIES] {
+                tx.change_all(statement, &step.ids).await?;
+            }
+            tx.change(&NO_CONVERSATIONS, &older).await?;
+        }
+        Kept::Events => _ = tx.change_all(&NO_EVENTS, &step.ids).await?,
+    }
+    tx.change_all(&NO_KEYS, &step.keys).await?;
+    Ok(())
+}
+
+/// Forgets the parts of long messages that were put together long ago; how many.
+pub(super) async fn parts(tx: &mut Tx<'_>, now_ms: i64) -> Result<u64, StoreError> {
+    tx.change(&NO_PARTS, &serde_json::json!({ "before_ms": now_ms - PARTS_KEPT_MS })).await
+}
