@@ -37,13 +37,13 @@ async fn messages_of_a_class_go_with_all_that_came_of_them(place: Place) {
     let store = place.open().await;
     let mut notice = message(3);
     (notice.purpose, notice.campaign) = (Purpose::Transactional, None);
-    let mut accepted = acceptance(2);
+    let mut accepted = Acceptance { chunks: vec![chunk(2, 1..=2)], ..acceptance(2) };
     accepted.messages.push(notice);
     accepted.invitations = vec![invitation(1)];
     store.accept(accepted).await.unwrap();
     store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
     let outcomes = vec![sent(1, "a1"), sent(2, "a2"), sent(3, "a3")];
-    let done = vec![backchat::store::ChunkId(100)];
+    let done = vec![backchat::store::ChunkId(2)];
     store.record(Record { outcomes, done, ..Record::default() }).await.unwrap();
     store.receipts(vec![receipt(1, "a1", "delivered"), receipt(2, "a3", "delivered")]).await.unwrap();
     store.commit_inbound(vec![closing(1)]).await.unwrap();
