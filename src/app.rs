@@ -156,6 +156,7 @@ impl Server {
             binds.push(tokio::spawn(task.run()));
         }
         let lane = Arc::new(Lane::new(carrier, handles, changes));
+        self.flow.enter(Arc::clone(&lane));
         let flow = || Arc::clone(&self.flow);
         let settler = tokio::spawn(settle(flow(), Arc::clone(&lane), settlements));
         let stop = CancellationToken::new();

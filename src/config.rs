@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub use account::{Account, HttpConfig, Login, MayCampaign, Network, Shown, SmppConfig, purpose_named};
 pub use carrier::{
-    AfterHold, BindKind, Carrier, DefaultAlphabet, Doubts, InDoubtPolicy, Numbering, ReceiptIds,
+    AfterHold, BindKind, Cancel, Carrier, DefaultAlphabet, Doubts, InDoubtPolicy, Numbering, ReceiptIds,
 };
 pub use code::{Code, CodeKeyword, CodeTexts, DoubleOptIn, Opens, OptIn};
 pub use consent::{AfterStop, CodeConsent, ConsentRule};

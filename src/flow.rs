@@ -20,6 +20,7 @@ pub mod replies;
 pub mod retention;
 pub mod settle;
 mod surveys;
+mod withdraw;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -29,6 +30,7 @@ use tokio::sync::Notify;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::flow::accounts::Accounts;
+use crate::flow::outbound::Lane;
 use crate::message::IdSource;
 use crate::metrics::Metrics;
 use crate::rules::reading::Reader;
@@ -55,6 +57,7 @@ pub struct Flow {
     pub accounts: Accounts,
     config: RwLock<Arc<Config>>,
     wakes: Mutex<BTreeMap<String, Arc<Notify>>>,
+    lanes: Mutex<BTreeMap<String, Arc<Lane>>>,
 }
 
 impl Flow {
@@ -74,6 +77,7 @@ impl Flow {
             clock,
             metrics,
             wakes: Mutex::default(),
+            lanes: Mutex::default(),
         }
     }
 
@@ -91,6 +95,16 @@ impl Flow {
     /// The reader of replies, as the configuration stands.
     pub fn reader(&self) -> Arc<Reader> {
         self.config().reader()
+    }
+
+    /// From now on this is the lane of its name.
+    pub fn enter(&self, lane: Arc<Lane>) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(lane.name.clone(), lane);
+    }
+
+    /// The lane of this name, if it has been entered.
+    fn lane(&self, name: &str) -> Option<Arc<Lane>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).get(name).map(Arc::clone)
     }
 
     /// Tells a lane that there is work; a lane nobody wakes still looks by itself.

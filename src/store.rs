@@ -62,7 +62,7 @@ pub use rows::{
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
     LineDue, Marked, NamedPart, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
 };
-pub use sent::UnansweredPart;
+pub use sent::{HeldPart, UnansweredPart};
 pub use views::{
     AnswerCount, Census, Conversation, ConversationFilter, ConversationState, InDoubt, Life, LifeEntry,
     NumberLife, NumberedEvent, QueueDepth, ReplyFilter, ReplyRow, Results, StateCount, ThreadItem,

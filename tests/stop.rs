@@ -14,7 +14,8 @@ use backchat::config;
 use backchat::flow::Flow;
 use backchat::flow::campaign::{self, BrokenRows, NewCampaign, Says, Start};
 use backchat::message::{CampaignId, Msisdn, Purpose};
-use backchat::simulator::{Account, Cue, Handsets, Settings, Shares, Simulator, Span};
+use backchat::store::Life;
+use backchat::simulator::{Account, Cue, Handsets, ReceiptSettings, Settings, Shares, Simulator, Span};
 
 /// People written to.
 const PEOPLE: u64 = 150;
@@ -28,11 +29,14 @@ struct Town {
 
 impl Town {
     async fn new(store: &str, handsets: Handsets) -> Self {
+        Self::at(store, Settings { handsets, ..Settings::plain() }).await
+    }
+
+    async fn at(store: &str, settings: Settings) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let carrier = Simulator::start(Settings {
             accounts: vec![Account { system_id: "town".into(), password: "town".into() }],
-            handsets,
-            ..Settings::plain()
+            ..settings
         })
         .await
         .expect("a carrier");
@@ -40,7 +44,7 @@ impl Town {
         let survey = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/surveys/exit.toml");
         let text = format!(
             "surveys = [{survey:?}]\n[hours]\nenforce = \"never\"\n[store]\n{store}\n[[carrier]]\nname = \"town\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-             system_id = \"town\"\npassword = \"plain:town\"\nrate = \"400/s\"\nwindow = 20\n\
+             system_id = \"town\"\npassword = \"plain:town\"\nrate = \"400/s\"\nwindow = 20\ncancel = \"after-stop\"\n\
              [[code]]\nnumber = \"88001\"\ncarrier = \"town\"\nbrand = \"Town\"\nlanguages = [\"en\"]\n"
         );
         let config = config::parse("town.toml", &text, folder.path()).expect("a configuration");
@@ -158,6 +162,44 @@ async fn stops_that_come_while_a_second_campaign_is_queued_silence_it_on_sqlite(
 async fn stops_that_come_while_a_second_campaign_is_queued_silence_it_on_postgres() {
     if postgres::wanted() {
         check_second_campaign(&format!("postgres = {:?}", postgres::database_url("stop"))).await;
+    }
+}
+
+/// Nobody's handset is reached within the hour, and one person says STOP meanwhile.
+async fn check_withdrawal(store: &str) {
+    let hour = Span::of_ms(3_600_000, 3_600_000);
+    let receipt = ReceiptSettings { delay: hour, ..Settings::plain().receipt };
+    let town = Town::at(store, Settings { receipt, handsets: Handsets::silent(), ..Settings::plain() }).await;
+    town.advert("first").await;
+    while town.carrier.census().submits < PEOPLE {
+        tokio::task::yield_now().await;
+    }
+    let person = Msisdn(447_700_900_007);
+    town.carrier.say(person, "88001", "STOP").await;
+    let advert = loop {
+        let life = town.flow().store.why_number(person).await.expect("a life");
+        let ended = life.messages.into_iter().find(|message| message.state == "undeliverable");
+        let told = |life: &Life| life.entries.iter().any(|entry| entry.kind == "withdrawn");
+        if let Some(advert) = ended.filter(told) {
+            break advert;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(advert.cause.as_deref(), Some("deleted"));
+    assert_eq!(town.carrier.census().cancelled, 1, "the others are delivered in the end");
+    town.server.stop().await;
+    town.carrier.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_carrier_still_holds_is_withdrawn_after_a_stop_on_sqlite() {
+    check_withdrawal("sqlite = \"town.db\"").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_carrier_still_holds_is_withdrawn_after_a_stop_on_postgres() {
+    if postgres::wanted() {
+        check_withdrawal(&format!("postgres = {:?}", postgres::database_url("withdrawal"))).await;
     }
 }
 

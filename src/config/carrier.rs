@@ -126,6 +126,17 @@ pub struct Carrier {
     pub in_doubt: Doubts,
     /// TON and NPI of a short code as the sender.
     pub short_code: Numbering,
+    /// When it is asked to drop what it holds.
+    pub cancel: Cancel,
+}
+
+/// When a carrier is asked to drop what it holds (cancel_sm).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancel {
+    /// Never: many know no cancel_sm, and some bill for it.
+    Never,
+    /// When its recipient has opted out.
+    AfterStop,
 }
 
 impl Carrier {
@@ -175,6 +186,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<At<Carrier>> {
     let reconnect = reconnect(table);
     let retry = retry(table);
     let short_code = short_code(table);
+    let cancel = table.or("cancel", one_of(CANCEL), Cancel::Never);
 
     if let Some(password) = &password
         && (password.value.reveal().len() > PASSWORD_OCTETS || password.value.reveal().contains('\0'))
@@ -209,6 +221,7 @@ pub(super) fn read(table: &Table<'_>) -> Option<At<Carrier>> {
         bind_rate,
         in_doubt,
         short_code,
+        cancel,
     };
     Some(At { value: carrier, span: name.span })
 }
@@ -235,6 +248,8 @@ const RECEIPT_IDS: &[(&str, ReceiptIds)] = &[
 
 const IN_DOUBT: &[(&str, InDoubtPolicy)] =
     &[("resend", InDoubtPolicy::Resend), ("hold", InDoubtPolicy::Hold), ("never", InDoubtPolicy::Never)];
+
+const CANCEL: &[(&str, Cancel)] = &[("never", Cancel::Never), ("after-stop", Cancel::AfterStop)];
 
 const AFTER_HOLD: &[(&str, AfterHold)] = &[("resend", AfterHold::Resend), ("leave", AfterHold::Leave)];
 

@@ -28,7 +28,7 @@ use crate::smpp::submission::{PartTag, Settled, Submission};
 use crate::store::{ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
 use parts::{Prepared, prepare, take_slice, validity};
-pub(super) use parts::{part_count, part_texts};
+pub(super) use parts::{addresses, part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
 pub(super) use settlement::{in_doubt_row, outcome, retry_row};

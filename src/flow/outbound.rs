@@ -14,7 +14,7 @@ use crate::flow::consent::judgement;
 use crate::flow::lane::{LaneMachine, LaneSettings, Now, Room, Step};
 use crate::rules::machines::faults::Planted;
 use crate::smpp::client::BindHandle;
-use crate::smpp::submission::Submission;
+use crate::smpp::submission::{Submission, Withdrawal};
 use crate::store::{LeasedChunk, StoreError};
 
 /// How long a chunk is ours without a word. Long past any slice; only a node that died lets it run out.
@@ -67,6 +67,14 @@ impl Lane {
         // A bind's task is gone only at the end of the process. The slice is in doubt by the book then, and the next
         // start finds it so.
         let _ = bind.map(|bind| bind.submit(parts));
+    }
+
+    /// Has the carrier asked to drop parts, by a bind that is up; by none, nobody is asked.
+    pub(super) fn withdraw(&self, parts: Vec<Withdrawal>) {
+        let up = self.binds.iter().find(|bind| bind.may_submit());
+        if let Some(bind) = up.or_else(|| self.binds.first()) {
+            bind.withdraw(parts);
+        }
     }
 
     /// Waits until something was settled without a bind.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use protocol::pdu::Sm;
 use protocol::receipt::id_forms;
+use protocol::receipt::MessageState;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -135,7 +136,10 @@ impl Flow {
             number: Msisdn::parse(&sm.source.addr.to_text()).ok(),
             state: receipt.state.name().to_lowercase(),
             is_final: receipt.state.is_final(),
-            err: receipt.err.as_ref().map(|err| err.to_text().into_owned()),
+            err: receipt.err.as_ref().map(|err| err.to_text().into_owned()).filter(|err| {
+                // "No error" is no cause: what was not delivered has its state for one.
+                receipt.state == MessageState::Delivered || err.bytes().any(|digit| digit != b'0')
+            }),
             quote: receipt.text.clone(),
             received_ms: now_ms,
             done_ms: None,

@@ -302,6 +302,35 @@ impl Carrier {
         }
     }
 
+    /// Drops a message that still waits for its handset; its receipt tells so now. (In memory only: a carrier that starts
+    /// again with its journal delivers it.)
+    pub(super) fn cancel(&mut self, message_id: &COctets, now_ms: i64) -> Status {
+        let ids = self.settings.ids;
+        let meant = |serial: u64| ids::in_answer(ids, serial) == *message_id;
+        let waiting = self.timers.take(|due| match due {
+            Due::Deliver(Delivery { what: What::Receipt(receipt), .. }) => meant(receipt.serial),
+            Due::Deliver(_) => false,
+            Due::Arrive(arrival) => meant(arrival.serial),
+        });
+        if waiting.is_empty() {
+            return Status::CANCELFAIL;
+        }
+        for due in waiting {
+            match due {
+                Due::Deliver(mut delivery) => {
+                    if let What::Receipt(receipt) = &mut delivery.what {
+                        (receipt.state, receipt.done_ms) = (MessageState::Deleted, now_ms);
+                    }
+                    self.ready(delivery);
+                }
+                Due::Arrive(_) => self.arriving -= 1,
+            }
+        }
+        self.ledger.census.cancelled += 1;
+        self.accounts.rouse_all();
+        Status::OK
+    }
+
     fn remember_code(&mut self, code: &COctets, account: AccountId) {
         if self.codes.len() < MOST_CODES && self.codes.get(code) != Some(&account) {
             self.codes.insert(code.clone(), account);

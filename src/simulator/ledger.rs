@@ -26,6 +26,9 @@ pub struct Census {
     pub submits: u64,
     /// submit_sm answered ESME_RTHROTTLED.
     pub throttled: u64,
+    /// Messages dropped before they reached their handset, as cancel_sm asked.
+    #[serde(default)]
+    pub cancelled: u64,
     /// Whole messages taken.
     pub messages: u64,
     /// Messages that had been taken before: same number, same words.

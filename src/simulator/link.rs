@@ -182,6 +182,10 @@ impl Link {
         let sm = match pdu.body {
             Body::SubmitSm(sm) => sm,
             Body::DataSm(data) => Sm::from(data),
+            Body::CancelSm(cancel) => {
+                let status = carrier.cancel(&cancel.message_id, now_ms);
+                return replies.push(Reply { sequence, command, status, id: None });
+            }
             _ => return replies.push(Reply { sequence, command, status: Status::INVCMDID, id: None }),
         };
         let answer = carrier.submit(bound, &sm, now_ms);

@@ -35,6 +35,13 @@ impl<T> Timers<T> {
         self.heap.pop().map(|timer| timer.what)
     }
 
+    /// Takes out what is wanted, whenever it is due, in no order. Looks at everything.
+    pub(super) fn take(&mut self, wanted: impl Fn(&T) -> bool) -> Vec<T> {
+        let (taken, left) = self.heap.drain().partition::<Vec<_>, _>(|timer| wanted(&timer.what));
+        self.heap.extend(left);
+        taken.into_iter().map(|timer| timer.what).collect()
+    }
+
     /// When the next thing is due.
     pub(super) fn next_ms(&self) -> Option<i64> {
         self.heap.peek().map(|timer| timer.due_ms)
@@ -80,6 +87,9 @@ mod tests {
         let due: String = std::iter::from_fn(|| timers.pop_due(30)).collect();
         assert_eq!(due, "abc");
         assert_eq!(timers.next_ms(), Some(99));
+        timers.push(50, 'e');
+        assert_eq!(timers.take(|what| *what == 'e'), ['e']);
+        assert_eq!(timers.next_ms(), Some(99), "it is out of turn, the others are as they were");
         assert_eq!(timers.drain().collect::<Vec<_>>(), [(99, 'd')]);
     }
 }

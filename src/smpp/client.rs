@@ -1,5 +1,6 @@
 //! A bind to a carrier: connects, binds, stays bound, sends at the carrier's pace, comes back by itself.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -18,14 +19,16 @@ use crate::backoff::{Backoff, scatter};
 use crate::metrics::Metrics;
 use crate::rules::machines::faults::Planted;
 use crate::smpp::driver::Driver;
-use crate::smpp::outbox::{InFlight, Link, Outbox, Socket};
+use crate::smpp::outbox::{Asked, Link, Outbox, Socket};
 use crate::smpp::pace::Pace;
-use crate::smpp::submission::{Answer, Arrival, PartFate, Settled, Submission};
+use crate::smpp::submission::{Answer, Arrival, PartFate, Settled, Submission, Withdrawal};
 
 /// A carrier that does not even take the connection in this time is down.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A link that lived this long was fine: the next trouble starts with the short wait again.
 const SETTLED_AFTER: Duration = Duration::from_secs(60);
+/// Withdrawals that wait for the window: what is older than the newest of these has mostly been delivered meanwhile.
+const WITHDRAWALS: usize = 1_000;
 /// How long the answers of a drain are waited for before the link is cut.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -90,6 +93,7 @@ pub struct BindHandle {
     on_disk: AtomicU64,
     submit: mpsc::UnboundedSender<Vec<Submission>>,
     answer: mpsc::UnboundedSender<Answer>,
+    withdraw: mpsc::UnboundedSender<Vec<Withdrawal>>,
     drain: CancellationToken,
     changed: Arc<watch::Sender<u64>>,
 }
@@ -102,6 +106,11 @@ impl BindHandle {
             2 => BindState::Draining,
             _ => BindState::Down,
         }
+    }
+
+    /// Whether it is up, and bound to send.
+    pub fn may_submit(&self) -> bool {
+        self.can_send && self.state() == BindState::Up
     }
 
     /// How many more parts it takes now; 0 while it is down.
@@ -128,6 +137,13 @@ impl BindHandle {
             self.held.fetch_sub(back.0.len(), Ordering::AcqRel);
             back.0
         })
+    }
+
+    /// Has the carrier asked to drop parts it took. Each is told of once: with the carrier's answer, or that there is none.
+    pub fn withdraw(&self, parts: Vec<Withdrawal>) {
+        if let Err(back) = self.withdraw.send(parts) {
+            back.0.into_iter().for_each(|part| part.end(None));
+        }
     }
 
     /// What became of so many of its parts is on disk: there is room for as many again. Sooner, a memory that is slow or
@@ -165,6 +181,8 @@ pub struct BindTask {
     metrics: Arc<Metrics>,
     submissions: mpsc::UnboundedReceiver<Vec<Submission>>,
     answers: mpsc::UnboundedReceiver<Answer>,
+    withdrawals: mpsc::UnboundedReceiver<Vec<Withdrawal>>,
+    to_withdraw: VecDeque<Withdrawal>,
     outbox: Outbox,
     arrived: Vec<Arrival>,
     connection: u64,
@@ -180,6 +198,7 @@ pub fn bind(
 ) -> (Arc<BindHandle>, BindTask) {
     let (submit, submissions) = mpsc::unbounded_channel();
     let (answer, answers) = mpsc::unbounded_channel();
+    let (withdraw, withdrawals) = mpsc::unbounded_channel();
     let handle = Arc::new(BindHandle {
         name: Arc::clone(&settings.name),
         lane: Arc::clone(&settings.lane),
@@ -191,6 +210,7 @@ pub fn bind(
         on_disk: AtomicU64::new(0),
         submit,
         answer,
+        withdraw,
         drain: CancellationToken::new(),
         changed,
     });
@@ -203,6 +223,8 @@ pub fn bind(
         metrics,
         submissions,
         answers,
+        withdrawals,
+        to_withdraw: VecDeque::new(),
         arrived: Vec::new(),
         connection: 0,
     };
@@ -259,7 +281,7 @@ impl BindTask {
         }
     }
 
-    async fn drive(&mut self, mut driver: Driver<InFlight>) -> String {
+    async fn drive(&mut self, mut driver: Driver<Asked>) -> String {
         let mut ended = String::from("link lost");
         let mut drain_until: Option<Instant> = None;
         loop {
@@ -287,6 +309,7 @@ impl BindTask {
                         next = driver.session().poll_event();
                     }
                 }
+                Some(parts) = self.withdrawals.recv() => self.keep_withdrawals(parts),
                 Some(parts) = self.submissions.recv() => self.outbox.push(parts),
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
                 () = drain.cancelled(), if drain_until.is_none() => {
@@ -306,17 +329,41 @@ impl BindTask {
     }
 
     /// Sends what window, pace and gate let through. Says when to come again, if it is the pace that holds.
-    fn pump(&mut self, driver: &mut Driver<InFlight>) -> Option<Instant> {
+    fn pump(&mut self, driver: &mut Driver<Asked>) -> Option<Instant> {
         if self.handle.state() != BindState::Up {
             return None;
         }
+        self.pump_withdrawals(driver.session());
         let socket = if driver.is_flushed() { Socket::Clear } else { Socket::Clogged };
         let metrics = &self.metrics;
         let count = |_, _| metrics.in_window.one();
         self.outbox.pump(Instant::now(), driver.session(), socket, &self.pace, count)
     }
 
-    fn take(&mut self, driver: &mut Driver<InFlight>, event: Event<InFlight>) -> ControlFlow<String> {
+    /// Withdrawals first: each moment makes it likelier that the message is delivered.
+    fn pump_withdrawals(&mut self, session: &mut Session<Asked>) {
+        while session.window_room() > 0
+            && let Some(part) = self.to_withdraw.pop_front()
+        {
+            let body = Body::CancelSm(part.sm.clone());
+            if let Err((_, Asked::Withdrawal(part))) =
+                session.request(Instant::now(), body, Asked::Withdrawal(part))
+            {
+                part.end(None);
+            }
+        }
+    }
+
+    fn keep_withdrawals(&mut self, parts: Vec<Withdrawal>) {
+        self.to_withdraw.extend(parts);
+        while self.to_withdraw.len() > WITHDRAWALS {
+            if let Some(oldest) = self.to_withdraw.pop_front() {
+                oldest.end(None);
+            }
+        }
+    }
+
+    fn take(&mut self, driver: &mut Driver<Asked>, event: Event<Asked>) -> ControlFlow<String> {
         match event {
             Event::Bound { .. } => {
                 info!(bind = %self.settings.name, "bound");
@@ -328,13 +375,15 @@ impl BindTask {
                 let name = status.name().unwrap_or("unknown status");
                 return ControlFlow::Break(format!("bind refused: {name} ({:#010x})", status.0));
             }
-            Event::Answered { tag, response, .. } => {
+            Event::Answered { tag: Asked::Withdrawal(part), response, .. } => part.end(Some(response.status)),
+            Event::Answered { tag: Asked::Part(tag), response, .. } => {
                 self.metrics.in_window.less(1);
                 let link = if self.handle.state() == BindState::Up { Link::Up } else { Link::Down };
                 self.outbox.answered(Instant::now(), tag, &response, link, &self.pace);
                 self.metrics.throttled.add(self.outbox.take_throttled());
             }
-            Event::Expired { tag, sequence } => {
+            Event::Expired { tag: Asked::Withdrawal(part), .. } => part.end(None),
+            Event::Expired { tag: Asked::Part(tag), sequence } => {
                 self.metrics.in_window.less(1);
                 self.outbox.expired(sequence, tag);
                 // A carrier that has stopped answering is not sent more: the bind stops first.
@@ -343,8 +392,15 @@ impl BindTask {
             }
             Event::LateAnswer { sequence, response } => self.outbox.answered_late(sequence, &response),
             Event::Lost { tags } => {
-                self.metrics.in_window.less(tags.len() as u64);
-                self.outbox.lost(tags);
+                let mut lost = Vec::with_capacity(tags.len());
+                for asked in tags {
+                    match asked {
+                        Asked::Part(part) => lost.push(part),
+                        Asked::Withdrawal(part) => part.end(None),
+                    }
+                }
+                self.metrics.in_window.less(lost.len() as u64);
+                self.outbox.lost(lost);
             }
             Event::Requested { pdu, .. } => {
                 let arrival = Arrival {
@@ -363,7 +419,7 @@ impl BindTask {
         ControlFlow::Continue(())
     }
 
-    fn answer(&mut self, driver: &mut Driver<InFlight>, answer: Answer) {
+    fn answer(&mut self, driver: &mut Driver<Asked>, answer: Answer) {
         if answer.connection != self.connection {
             return;
         }
@@ -385,6 +441,10 @@ impl BindTask {
         while let Ok(parts) = self.submissions.try_recv() {
             self.outbox.push(parts);
         }
+        while let Ok(parts) = self.withdrawals.try_recv() {
+            self.keep_withdrawals(parts);
+        }
+        self.to_withdraw.drain(..).for_each(|part| part.end(None));
         self.outbox.give_back();
         self.tell();
     }

@@ -14,7 +14,7 @@ use crate::message::Msisdn;
 use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::gate::Verdict;
 use crate::smpp::pace::Pace;
-use crate::smpp::submission::{PartFate, PartTag, Settled, Submission};
+use crate::smpp::submission::{PartFate, PartTag, Settled, Submission, Withdrawal};
 
 /// Parts whose answer did not come in time are remembered for an answer that comes late: as many as two of the widest
 /// windows in use.
@@ -27,6 +27,15 @@ pub struct InFlight {
     /// When it was handed to the session last.
     written: Option<Instant>,
     submission: Submission,
+}
+
+/// What was asked of the carrier, until its answer.
+#[derive(Debug)]
+pub enum Asked {
+    /// To take a part.
+    Part(InFlight),
+    /// To drop one.
+    Withdrawal(Withdrawal),
 }
 
 /// Whether everything said so far is with the operating system.
@@ -86,7 +95,7 @@ impl Outbox {
     pub fn pump(
         &mut self,
         now: Instant,
-        session: &mut Session<InFlight>,
+        session: &mut Session<Asked>,
         socket: Socket,
         pace: &Pace,
         mut written: impl FnMut(PartTag, Msisdn),
@@ -112,17 +121,19 @@ impl Outbox {
             let part = InFlight { written: Some(now), ..self.queue.pop_front()? };
             let (tag, number) = (part.submission.tag, part.submission.number);
             let body = Body::SubmitSm(part.submission.sm.clone());
-            match session.request(now, body, part) {
+            match session.request(now, body, Asked::Part(part)) {
                 Ok(_) => written(tag, number),
                 // The carrier's version can't say it, and never will: as good as its refusal.
-                Err((Refusal::NotInVersion(misfit), part)) => {
+                Err((Refusal::NotInVersion(misfit), Asked::Part(part))) => {
                     let fate = PartFate::Answered { status: misfit.status(), carrier_id: None };
                     self.settle(part.submission, fate);
                 }
-                Err((_, part)) => {
+                Err((_, Asked::Part(part))) => {
                     self.queue.push_front(part);
                     return None;
                 }
+                // What is given back is what was given.
+                Err((_, Asked::Withdrawal(_))) => return None,
             }
         }
         None

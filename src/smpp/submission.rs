@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::pdu::{Pdu, Sm};
+use protocol::pdu::{CancelSm, Pdu, Sm};
 use protocol::status::Status;
+use tokio::sync::mpsc;
 
 use crate::message::{MessageId, Msisdn, Scope};
 use crate::smpp::door::Pass;
@@ -82,6 +83,38 @@ impl std::fmt::Debug for Submission {
             .field("tag", &self.tag)
             .field("number", &self.number)
             .finish_non_exhaustive()
+    }
+}
+
+/// A part the carrier may still hold, which it is asked to drop (cancel_sm, SMPP 3.4 section 4.9).
+#[derive(Debug)]
+pub struct Withdrawal {
+    /// The message.
+    pub message: MessageId,
+    /// Which part, 0 = the first.
+    pub part: i64,
+    /// The PDU's body.
+    pub sm: CancelSm,
+    /// Who is told what came of it.
+    pub told: mpsc::UnboundedSender<Withdrawn>,
+}
+
+/// What a carrier said to a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The message.
+    pub message: MessageId,
+    /// Which part.
+    pub part: i64,
+    /// The status of cancel_sm_resp; none where none came.
+    pub status: Option<Status>,
+}
+
+impl Withdrawal {
+    /// It is answered, or will not be.
+    pub(super) fn end(self, status: Option<Status>) {
+        // Who asked may be gone: then nobody wants to know.
+        let _ = self.told.send(Withdrawn { message: self.message, part: self.part, status });
     }
 }
 

@@ -11,11 +11,21 @@ use super::error::StoreError;
 use super::rows::ReceiptRow;
 use super::sql::Sql;
 use super::{locator, queue};
-use crate::message::{MessageId, Msisdn, Outbound};
+use crate::message::{MessageId, Msisdn, Outbound, Sender};
 
 static SENT: Sql = Sql::new(
     "select {list message, part} from (select distinct o.message, o.part \
          from {ids} join outcome o on o.message = r.id and o.kind = 'sent') x",
+);
+
+/// Parts of these messages that a carrier took, and of which no final receipt has come.
+static HELD: Sql = Sql::new(
+    "select {list message, part, carrier, carrier_id, \"to\", sender, purpose, programme} from ( \
+         select o.message, o.part, o.carrier, o.carrier_id, m.recipient as \"to\", m.sender, m.purpose, m.programme \
+         from {ids} join message m on m.id = r.id join outcome o on o.message = m.id and o.kind = 'sent' \
+         where o.carrier is not null and o.carrier_id is not null and not exists (select 1 from receipt c \
+             where c.message = o.message and c.part = o.part and c.is_final = 1) \
+         order by o.message, o.part) x",
 );
 
 /// Parts in doubt of these messages of which no answer is known.
@@ -53,6 +63,27 @@ pub struct UnansweredPart {
     pub at_ms: i64,
 }
 
+/// A part that a carrier may still hold.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct HeldPart {
+    /// The message.
+    pub message: MessageId,
+    /// Which part, from 0.
+    pub part: i64,
+    /// The carrier.
+    pub carrier: String,
+    /// message_id as it wrote it.
+    pub carrier_id: String,
+    /// The handset.
+    pub to: Msisdn,
+    /// Who it is from.
+    pub sender: Sender,
+    /// Why it was sent.
+    pub purpose: String,
+    /// The programme it belongs to.
+    pub programme: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Part {
     message: MessageId,
@@ -78,6 +109,19 @@ impl Store {
         let numbers: BTreeSet<Msisdn> = doubtful.iter().map(|message| message.to).collect();
         let ids = newest(readers, &numbers.into_iter().collect::<Vec<_>>(), locator::to).await?;
         Ok((parts, each(readers, &queue::MEMBERS, &ids).await?))
+    }
+
+    /// The parts to these numbers, accepted since this time, that a carrier took and told no end of.
+    pub async fn held_by_carriers(
+        &self,
+        numbers: &[Msisdn],
+        since_ms: i64,
+    ) -> Result<Vec<HeldPart>, StoreError> {
+        let readers = &self.inner.readers;
+        let mut ids = newest(readers, numbers, locator::to).await?;
+        let first = MessageId::first_at(since_ms).0;
+        ids.retain(|id| *id >= first);
+        each(readers, &HELD, &ids).await
     }
 
     /// The parts of these messages that a carrier has taken, from 0, in any attempt.

@@ -7,7 +7,7 @@ pub(super) struct BindSide {
     pub(super) outbox: Outbox,
     pub(super) held: usize,
     pub(super) queue_parts: usize,
-    pub(super) link: Option<(u64, Session<InFlight>)>,
+    pub(super) link: Option<(u64, Session<Asked>)>,
     pub(super) up: bool,
     pub(super) tries: u32,
     pub(super) unsent: VecDeque<Bytes>,
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    pub(super) fn bind_takes(&mut self, index: usize, event: SessionEvent<InFlight>) {
+    pub(super) fn bind_takes(&mut self, index: usize, event: SessionEvent<Asked>) {
         let now = self.gateway_now();
         let Some(gateway) = &mut self.gateway else { return };
         let stopping = gateway.stopping;
@@ -183,21 +183,27 @@ impl World {
                 bind.up = !stopping;
                 self.feed();
             }
-            SessionEvent::Answered { tag, response, .. } => {
+            SessionEvent::Answered { tag: Asked::Part(tag), response, .. } => {
                 let link = if bind.up { Link::Up } else { Link::Down };
                 bind.outbox.answered(now, tag, &response, link, pace);
                 if bind.outbox.take_throttled() > 0 {
                     self.tell(What::Busy);
                 }
             }
-            SessionEvent::Expired { tag, sequence } => {
+            SessionEvent::Expired { tag: Asked::Part(tag), sequence } => {
                 bind.outbox.expired(sequence, tag);
                 if let Some((_, session)) = &mut bind.link {
                     session.unbind(now);
                 }
             }
             SessionEvent::LateAnswer { sequence, response } => bind.outbox.answered_late(sequence, &response),
-            SessionEvent::Lost { tags } => bind.outbox.lost(tags),
+            SessionEvent::Lost { tags } => {
+                let part = |asked| match asked {
+                    Asked::Part(part) => Some(part),
+                    Asked::Withdrawal(_) => None,
+                };
+                bind.outbox.lost(tags.into_iter().filter_map(part).collect());
+            }
             SessionEvent::Requested { pdu, .. } => self.arrived(index, &pdu),
             _ => {}
         }

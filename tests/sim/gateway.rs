@@ -16,7 +16,7 @@ use backchat::rules::consent::{Stop, blocking_scopes};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::rules::machines::faults::Fault;
 use backchat::smpp::door::Door;
-use backchat::smpp::outbox::{InFlight, Link, Outbox, Socket};
+use backchat::smpp::outbox::{Asked, Link, Outbox, Socket};
 use backchat::smpp::pace::Pace;
 use backchat::smpp::submission::{PartFate, Settled, Submission};
 use backchat::store::{Interrupted, Marked, Record, StoreError};

@@ -11,7 +11,7 @@ use protocol::text::{Alphabet, Parts, Reference, Unsendable, decode, split};
 use protocol::time::Time;
 
 use crate::flow::consent::Judgement;
-use crate::message::{Outbound, Scope, Sender, SenderKind};
+use crate::message::{Msisdn, Outbound, Scope, Sender, SenderKind};
 
 /// registered_delivery: a receipt is asked for every message, since its final state is what the operator is promised
 /// (SMPP 3.4 section 5.2.17).
@@ -58,12 +58,8 @@ pub(super) fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i
 /// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is. `short_code`: TON and NPI of a short code
 /// as the sender.
 pub(super) fn prepare(message: Outbound, judgement: Judgement, short_code: (u8, u8)) -> Prepared {
-    let envelope = Sm {
-        source: source(&message.sender, short_code),
-        dest: Address { ton: 1, npi: 1, addr: message.to.digits().as_str().into() },
-        registered_delivery: RECEIPT,
-        ..Sm::default()
-    };
+    let (source, dest) = addresses(&message.sender, message.to, short_code);
+    let envelope = Sm { source, dest, registered_delivery: RECEIPT, ..Sm::default() };
     let parts = match &message.relay {
         Some(relay) => Ok(vec![Sm {
             esm_class: relay.esm_class,
@@ -112,6 +108,11 @@ pub(in crate::flow) fn part_texts(message: &Outbound) -> Vec<String> {
 fn parts_of(message: &Outbound) -> Result<Parts, Unsendable> {
     let octets = message.id.0.to_le_bytes();
     split(&message.body, Reference::Eight(octets[0] ^ octets[2]))
+}
+
+/// Source and destination of a message.
+pub(in crate::flow) fn addresses(sender: &Sender, to: Msisdn, short_code: (u8, u8)) -> (Address, Address) {
+    (source(sender, short_code), Address { ton: 1, npi: 1, addr: to.digits().as_str().into() })
 }
 
 /// The sender as a carrier wants it: short codes as its profile says, names as TON 5.
