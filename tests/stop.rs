@@ -14,8 +14,8 @@ use backchat::config;
 use backchat::flow::Flow;
 use backchat::flow::campaign::{self, BrokenRows, NewCampaign, Says, Start};
 use backchat::message::{CampaignId, Msisdn, Purpose};
-use backchat::store::Life;
 use backchat::simulator::{Account, Cue, Handsets, ReceiptSettings, Settings, Shares, Simulator, Span};
+use backchat::store::Life;
 
 /// People written to.
 const PEOPLE: u64 = 150;

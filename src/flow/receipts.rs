@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::pdu::Sm;
-use protocol::receipt::id_forms;
 use protocol::receipt::MessageState;
+use protocol::receipt::id_forms;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -22,6 +22,10 @@ const HEADER_OCTETS: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// A database that takes longer to say hello is not reachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Making a database and its tables takes no longer, also on a slow disk.
+const TURN: Duration = Duration::from_secs(5);
+/// How often is looked whether it is done.
+const TURN_LOOK: Duration = Duration::from_millis(20);
 /// How many of a stranger's tables are named.
 const TABLES_NAMED: usize = 3;
 
@@ -66,11 +70,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     let lock = match location {
         Location::Sqlite(file) => {
             check_file(file, &place)?;
-            let lock = match (options.access, lock(file, &place)) {
-                // The server that holds it has made the file, and goes on serving.
-                (Access::Beside, Err(OpenError::Locked { .. })) => None,
-                (_, lock) => Some(lock?),
-            };
+            let lock = lock_in_turn(file, &place, location, options.access).await?;
             if lock.is_some() {
                 create(file).await.map_err(|error| sqlx_error(&place, &error))?;
             }
@@ -82,7 +82,10 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     if matches!(location, Location::Postgres(_)) {
         check_schema(&mut writer, &place).await?;
     }
-    migrate(&engine, &mut writer, &place).await?;
+    // Who holds the file's lock has made its tables; Postgres lets one after the other at them.
+    if lock.is_some() || matches!(location, Location::Postgres(_)) {
+        migrate(&engine, &mut writer, &place).await?;
+    }
     let mut tx = Tx::new(&mut writer, 0);
     check_key(&mut tx, options.subjects.as_ref()).await.map_err(|error| failed(&place, &error))?;
     let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms }]);
@@ -168,6 +171,34 @@ fn check_file(file: &Path, place: &str) -> Result<(), OpenError> {
         Some(id) if id == APPLICATION_ID.to_be_bytes() => Ok(()),
         Some(id) => not_ours(format!("it is another program's SQLite database (application id {id:02x?})")),
         None => not_ours("its header is cut short".to_owned()),
+    }
+}
+
+/// The file's lock; none for a command beside a server that holds it and has made its tables. A command holds it only while
+/// it makes them: so a server waits for its turn, and so does a command for a server that has just begun.
+async fn lock_in_turn(
+    file: &Path,
+    place: &str,
+    location: &Location,
+    access: Access,
+) -> Result<Option<File>, OpenError> {
+    let began = Instant::now();
+    loop {
+        let locked = match lock(file, place) {
+            Err(error @ OpenError::Locked { .. }) => error,
+            lock => return lock.map(Some),
+        };
+        let waited = match access {
+            Access::Beside => match look(location).await {
+                Err(error @ OpenError::NotReady { .. }) => error,
+                ready => return ready.map(|_| None),
+            },
+            Access::Serve | Access::Look => locked,
+        };
+        if began.elapsed() > TURN {
+            return Err(waited);
+        }
+        tokio::time::sleep(TURN_LOOK).await;
     }
 }
 

@@ -1,12 +1,13 @@
 //! Opening: ours and not ours, new and newer, to serve and to look.
 
 use backchat::message::MessageId;
-use backchat::store::{Location, OpenError, StoreError};
+use backchat::store::{Access, Location, OpenError, Options, Store, StoreError, SubjectKey};
 
 use crate::fixtures::*;
 
 crate::contract! {
     every_start_has_an_epoch_of_its_own,
+    a_server_and_a_command_that_start_at_once_on_nothing_both_open,
     another_programs_database_is_refused_and_left_alone,
     a_newer_schema_is_refused,
     what_is_not_there_is_named,
@@ -45,6 +46,16 @@ async fn every_start_has_an_epoch_of_its_own(place: Place) {
     assert!(first > 0);
     store.close(NOW).await;
     assert!(place.open().await.epoch() > first);
+}
+
+async fn a_server_and_a_command_that_start_at_once_on_nothing_both_open(place: Place) {
+    let beside =
+        Options { now_ms: NOW, node: 1, access: Access::Beside, subjects: Some(SubjectKey::new("a key")) };
+    let (server, command) = tokio::join!(place.open_at(NOW, 0), Store::open(&place.location, beside));
+    let (server, command) = (server.unwrap(), command.unwrap());
+    assert_ne!(server.epoch(), command.epoch());
+    command.accept(acceptance(1)).await.unwrap();
+    assert_eq!(server.lines(LANE).await.unwrap().len(), 1);
 }
 
 async fn another_programs_database_is_refused_and_left_alone(place: Place) {
