@@ -219,7 +219,7 @@ fn code_reply(
         Say::Stopped => &texts.stopped,
         Say::Started => &texts.started,
         Say::Confirm => &texts.confirm,
-        Say::Help => &texts.help,
+        Say::Help | Say::HelpByDefault => &texts.help,
     };
     let name = about.and_then(|about| about.name.as_deref());
     let body = merge(text, |field| match field {
@@ -241,7 +241,7 @@ fn reply_draft(
     language: String,
 ) -> Draft {
     Draft {
-        lane: code.carrier.clone(),
+        lane: code.carrier_for(Some(&incoming.lane)).to_owned(),
         purpose,
         campaign,
         programme: None,
