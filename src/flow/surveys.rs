@@ -23,6 +23,7 @@ pub(in crate::flow) use words::body_of;
 /// Who began an invitation: a contact file, the person, or an operator.
 pub(super) const CAMPAIGN: &str = "campaign";
 pub(super) const KEYWORD: &str = "keyword";
+pub(super) const OPERATOR: &str = "operator";
 
 /// All a message does to surveys, and what is said back.
 #[derive(Default)]

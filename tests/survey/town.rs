@@ -8,7 +8,7 @@ use backchat::app::open_store;
 use backchat::clock::Clock;
 use backchat::config::{self, Config};
 use backchat::flow::Flow;
-use backchat::flow::campaign::{BrokenRows, Start};
+use backchat::flow::campaign::{AskOne, BrokenRows, Start};
 use backchat::flow::inbound::Incoming;
 use backchat::message::{CampaignId, MessageId, Msisdn, OutcomeKind, Sender};
 use backchat::metrics::Metrics;
@@ -117,6 +117,11 @@ impl Town {
         let flow = self.start().await;
         match line {
             Line::Invite { survey, language, name } => self.invite(&flow, survey, language, name).await,
+            Line::Start { survey, language, name } => {
+                let (survey, language) = (survey.clone(), Some(language.clone()));
+                let name = Some(name.clone()).filter(|name| !name.is_empty());
+                flow.ask_one(&AskOne { survey, to: PERSON, code: None, language, name }).await.unwrap();
+            }
             Line::Undelivered => self.fail_last(&flow.store).await,
             Line::Write { to, text } => {
                 let incoming = self.incoming(to, text);
