@@ -15,10 +15,20 @@ use super::wording::{KEYWORD_HINT, is_keyword};
 pub struct CodeKeyword {
     /// The word.
     pub word: String,
-    /// The one language that has it, where it is said to be of a language.
-    pub language: Option<String>,
+    /// The languages it is said to be of; none: of no one in particular.
+    pub languages: Vec<String>,
     /// What it starts.
     pub opens: Opens,
+}
+
+impl CodeKeyword {
+    /// The language it tells; one that several languages have tells none.
+    pub fn language(&self) -> Option<&str> {
+        match self.languages.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
 }
 
 /// What a keyword starts, or what takes a message that nothing else does.
@@ -57,7 +67,7 @@ pub enum DoubleOptIn {
 /// Reads `[code.keywords]`; with each keyword the place of its entry.
 pub(super) fn read(code: &Table<'_>) -> (Vec<CodeKeyword>, Vec<Range<usize>>) {
     let Some(table) = code.table("keywords") else { return Default::default() };
-    let mut keywords: Vec<Word> = Vec::new();
+    let mut keywords: Vec<CodeKeyword> = Vec::new();
     let mut places = Vec::new();
     for (word, value) in table.entries() {
         let Some(read) = table.read(word.value, value, entry) else { continue };
@@ -86,29 +96,15 @@ pub(super) fn read(code: &Table<'_>) -> (Vec<CodeKeyword>, Vec<Range<usize>>) {
                 table.document().note(at, what, hint);
                 continue;
             }
-            keywords.push(Word { word, languages: language.into_iter().collect(), opens: opens.clone() });
+            keywords.push(CodeKeyword {
+                word,
+                languages: language.into_iter().collect(),
+                opens: opens.clone(),
+            });
             places.push(read.span.clone());
         }
     }
-    (keywords.into_iter().map(CodeKeyword::from).collect(), places)
-}
-
-/// A word as far as the entries are read.
-struct Word {
-    word: String,
-    languages: Vec<String>,
-    opens: Opens,
-}
-
-impl From<Word> for CodeKeyword {
-    fn from(Word { word, languages, opens }: Word) -> Self {
-        // A word that several languages have does not tell which one the person speaks.
-        let language = match languages.as_slice() {
-            [only] => Some(only.clone()),
-            _ => None,
-        };
-        Self { word, language, opens }
-    }
+    (keywords, places)
 }
 
 /// Notes what the code's programmes and languages say against its keywords.
@@ -126,7 +122,7 @@ pub(super) fn check(
             let hint = "write it into the code's `programmes` first";
             document.note(at.clone(), format!("`{name}` is no programme of this code"), hint);
         }
-        if let Some(language) = keyword.language.as_ref().filter(|language| !languages.contains(language)) {
+        for language in keyword.languages.iter().filter(|language| !languages.contains(language)) {
             let what = format!("the keyword `{}` is for `{language}`, which is not declared", keyword.word);
             document.note(at.clone(), what, "add it to `languages`, or take the words out");
         }
@@ -237,7 +233,7 @@ mod tests {
 
     fn language_of<'a>(keywords: &'a [CodeKeyword], word: &str) -> Option<&'a str> {
         let keyword = keywords.iter().find(|one| one.word == word);
-        keyword.unwrap_or_else(|| panic!("no {word}")).language.as_deref()
+        keyword.unwrap_or_else(|| panic!("no {word}")).language()
     }
 
     #[test]
@@ -260,7 +256,7 @@ mod tests {
         assert_eq!(language_of(&keywords, "COFFEE"), Some("en"), "the entry's own word, said to be English");
         assert_eq!(language_of(&keywords, "kopi"), Some("id"));
         let both = keywords.iter().find(|one| fold(&one.word) == "cafe").unwrap();
-        assert_eq!(both.language, None, "French or Spanish");
+        assert_eq!(both.language(), None, "French or Spanish");
     }
 
     #[test]

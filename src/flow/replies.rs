@@ -282,7 +282,7 @@ impl Flow {
 pub(crate) fn starts_of<'a>(config: &'a Config, code: &'a Code) -> Vec<Start<'a>> {
     let start = |keyword: &'a CodeKeyword| {
         let handler = handler_of(config, code, &keyword.opens)?;
-        Some(Start { word: &keyword.word, language: keyword.language.as_deref(), handler })
+        Some(Start { word: &keyword.word, language: keyword.language(), handler })
     };
     code.keywords.iter().filter_map(start).collect()
 }

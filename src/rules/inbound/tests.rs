@@ -76,6 +76,10 @@ fn decide_with(text: &str, known: &Known<'_>, default: &Handler<'_>) -> Decision
         Start { word: "AGENT", language: None, handler: Handler::Inbox },
         Start { word: "PRICES", language: None, handler: Handler::Help },
         Start { word: "NOTED", language: None, handler: Handler::Nobody },
+        Start { word: "कॉफ़ी", language: Some("hi"), handler: Handler::Inbox },
+        Start { word: "咖啡", language: Some("zh"), handler: Handler::Inbox },
+        Start { word: "قهوة", language: Some("ar"), handler: Handler::Inbox },
+        Start { word: "Кофе", language: Some("ru"), handler: Handler::Inbox },
     ];
     let keywords: Vec<Keyword> = starts.iter().map(Start::keyword).collect();
     let facts = CodeFacts {
@@ -270,6 +274,16 @@ fn a_keyword_for_people_goes_to_people_also_while_a_question_is_open() {
     for known in [Known::default(), open(1)] {
         let decision = decide_with("agent please", &known, &Handler::Nobody);
         assert!(decision.is_for_people() && decision.moved.is_empty(), "the question stays open");
+    }
+}
+
+#[test]
+fn a_keyword_is_known_in_every_script() {
+    for (word, language) in [("कॉफ़ी", "hi"), ("咖啡！", "zh"), ("قهوة", "ar"), ("кофе", "ru")]
+    {
+        let decision = decide_with(word, &Known::default(), &Handler::Nobody);
+        assert!(decision.is_for_people(), "{word}");
+        assert_eq!(decision.answer_in.as_deref(), Some(language), "{word}");
     }
 }
 
