@@ -1,5 +1,6 @@
 //! The command line: what an operator or an analyst types, and what it prints.
 
+mod ask;
 mod bench;
 mod campaign;
 mod check;

@@ -9,6 +9,7 @@ pub mod contacts;
 mod country;
 mod fields;
 mod hours;
+mod keyword;
 mod language;
 pub mod lists;
 mod packs;
@@ -30,9 +31,10 @@ pub use account::{Account, HttpConfig, Login, MayCampaign, Network, Shown, SmppC
 pub use carrier::{
     AfterHold, BindKind, Cancel, Carrier, DefaultAlphabet, Doubts, InDoubtPolicy, Numbering, ReceiptIds,
 };
-pub use code::{Code, CodeKeyword, CodeTexts, DoubleOptIn, Opens, OptIn};
+pub use code::{Code, CodeTexts};
 pub use consent::{AfterStop, CodeConsent, ConsentRule};
 pub use contacts::{Contact, Contacts, RowFault, RowProblem, open_contacts, read_contacts};
+pub use keyword::{CodeKeyword, DoubleOptIn, Opens, OptIn};
 pub use language::{ByLanguage, NotALanguage, language_tag};
 pub use lists::{List, ListedNumber, instant_of, open_list, read_list};
 pub use packs::{PACK_FILES, Packs, load_packs};
@@ -190,7 +192,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     }
     let known: Vec<&Code> = codes.iter().map(|read| &read.code).collect();
     account::check(document, &accounts, (codes.len() == code_tables.len()).then_some(known.as_slice()));
-    checks::keywords(document, &codes, surveys, unread == 0);
+    checks::surveys_opened(document, &codes, surveys, unread == 0);
 
     let surveys = surveys.iter().filter_map(|file| file.read.as_ref());
     Some(Config {
@@ -361,7 +363,7 @@ mod tests {
     fn the_full_configuration_leaves_nothing_to_a_default() {
         let document = Document::open(Path::new("config/full.toml")).unwrap();
         let _ = read(&document, &mut Vec::new());
-        assert_eq!(document.absent(), ["store.erasure_key", "store.postgres"]);
+        assert_eq!(document.absent(), ["code.carriers", "store.erasure_key", "store.postgres"]);
     }
 
     #[test]

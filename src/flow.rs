@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod lane;
 pub mod outbound;
 mod outbox;
+pub mod reach;
 pub mod receipts;
 pub mod recovery;
 pub mod replies;

@@ -3,6 +3,7 @@
 //! One task writes, with natural group commit; readers have connections of their own. Every write is idempotent by its
 //! key, so that a commit whose end is unknown is simply repeated. Nothing is answered before it is on disk.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -356,6 +357,14 @@ impl Store {
     /// What is known about each (code, handset), in their order.
     pub async fn reply_contexts(&self, asked: &[(String, Msisdn)]) -> Result<Vec<ReplyContext>, StoreError> {
         contexts::contexts(self, asked).await
+    }
+
+    /// By which carrier account each of these handsets wrote last, by code and handset.
+    pub async fn lanes_written_by(
+        &self,
+        numbers: &[Msisdn],
+    ) -> Result<HashMap<(String, Msisdn), String>, StoreError> {
+        contexts::lanes(&self.inner.readers, numbers).await
     }
 
     /// The questions open to these handsets, and the surveys that wait, on any code: another one must wait, or use

@@ -19,6 +19,7 @@ on_both! {
     a_day_has_its_limit_over_a_restart_of_the_count,
     a_campaign_is_made_given_its_people_and_sent_by_http,
     a_campaign_that_is_wrong_is_refused_with_the_place_and_what_would_be_right,
+    who_is_in_a_country_that_the_code_does_not_serve_is_not_taken,
 }
 
 /// A request of the account `shop` with a body of this kind.
@@ -114,6 +115,32 @@ async fn a_campaign_that_is_wrong_is_refused_with_the_place_and_what_would_be_ri
     let headers = ["Authorization: Bearer ffffffffffffffffffffffffffffffff".to_owned()];
     let not_allowed = ask(house.http(), "GET", "/v1/campaigns", &headers, "").await;
     assert_eq!((not_allowed.status, &not_allowed.json()["code"]), (403, &json!("not_allowed")));
+    house.close().await;
+}
+
+async fn who_is_in_a_country_that_the_code_does_not_serve_is_not_taken(postgres: Option<&str>) {
+    let house = House::open(postgres, MAY).await;
+    let mut config = (*house.server.flow().config()).clone();
+    config.codes[0].countries = vec!["GB".to_owned(), "IE".to_owned()];
+    house.server.flow().reconfigure(std::sync::Arc::new(config));
+    let refused = post(
+        house.http(),
+        &[],
+        r#"[{"to":"+447700900123","text":"Hi"},{"to":"+6281234567890","text":"Hi"}]"#,
+    );
+    let refused = refused.await;
+    let error = &refused.json()["errors"][0];
+    assert_eq!((refused.status, &error["pointer"]), (422, &json!("/1/to")), "{refused:?}");
+    assert_eq!(error["detail"], "`to` is a number of ID; 88001 serves GB, IE");
+    let taken = post(house.http(), &[], r#"{"to":"+353861234567","text":"Hi"}"#).await;
+    assert_eq!(taken.status, 202, "{taken:?}");
+
+    campaign(&house, "POST", "", "application/json", SALE).await;
+    let people = "number\n+447700900100\n+6281234567890\n+6281234567891\n";
+    let imported = campaign(&house, "PUT", "/sale/contacts", "text/csv", people).await;
+    let told = imported.json();
+    assert_eq!((&told["accepted"], &told["refused"]), (&json!(1), &json!(2)), "{imported:?}");
+    assert_eq!(told["elsewhere"], json!({ "ID": 2 }));
     house.close().await;
 }
 

@@ -175,6 +175,41 @@ fn why_and_replies_say_when_there_is_nothing_and_json_is_a_list() {
 }
 
 #[test]
+fn a_survey_is_put_to_one_handset_and_every_refusal_says_why() {
+    let setup = Setup::new();
+    let config = fs::read_to_string(setup.path().join("backchat.toml")).expect("the configuration");
+    let served = config.replacen("number = \"88001\"\n", "number = \"88001\"\ncountries = [\"GB\"]\n", 1);
+    setup.write("backchat.toml", &served);
+    let start = |to: &'static str| ["survey", "start", "exit", "--to", to, "--language", "ro", "--json"];
+    let output = setup.run(&start("+447700900001"));
+    assert!(output.status.success(), "{}", printed(&output).1);
+    let begun: serde_json::Value = serde_json::from_str(&printed(&output).0).expect("JSON");
+    let text = |field: &str| begun[field].as_str().unwrap_or_default().to_owned();
+    assert_eq!((text("state"), text("language")), ("queued".to_owned(), "ro".to_owned()), "{begun}");
+    assert_eq!((text("from"), text("to")), ("88001".to_owned(), "+447700900001".to_owned()));
+    assert_eq!(text("campaign"), "exit-operator");
+    let why = printed(&setup.run(&["why", &text("message")])).0;
+    holds_all(&why, &["+447700900001", "88001"]);
+
+    let (code, said) = setup.refused(&start("+447700900001"));
+    assert_eq!(code, 2);
+    holds_all(&said, &["the survey `exit` is open with +447700900001 already"]);
+    let (code, said) = setup.refused(&start("+6281234567890"));
+    assert_eq!(code, 2);
+    holds_all(&said, &["+6281234567890 is a number of ID; 88001 serves GB"]);
+    assert!(setup.run(&["optout", "add", "+447700900002", "--reason", "letter"]).status.success());
+    let (code, said) = setup.refused(&start("+447700900002"));
+    assert_eq!(code, 2);
+    holds_all(&said, &["has opted out", "START"]);
+    let (_, said) = setup.refused(&["survey", "start", "exti", "--to", "+447700900003"]);
+    holds_all(&said, &["there is no survey `exti`; the configuration has exit"]);
+    let (_, said) = setup.refused(&["survey", "start", "exit", "--to", "+447700900003", "--code", "99999"]);
+    holds_all(&said, &["99999 is no code that people can answer to; the configuration has 88001"]);
+    let help = printed(&setup.run(&["survey", "start", "--help"])).0;
+    holds_all(&help, &["Example", "backchat survey start"]);
+}
+
+#[test]
 fn every_command_has_a_help_page_with_an_example() {
     for command in ["demo", "serve", "check", "simulate", "campaign", "replies", "why"] {
         let output = backchat().args([command, "--help"]).output().expect("the program runs");

@@ -21,6 +21,7 @@ use peers::Running;
 use program::{backchat, printed};
 
 const PERSON: Msisdn = Msisdn(447_700_900_000);
+const OTHER: Msisdn = Msisdn(447_700_900_009);
 
 async fn carrier() -> Simulator {
     Simulator::start(Settings {
@@ -86,6 +87,21 @@ async fn check_carriers_come_and_go(store: &str) {
     assert_eq!(verdict_of(&server, "JOIN").await.as_deref(), Some("optin"), "the new keyword works");
     assert_eq!((one.census().binds, two.census().binds), (1, 1), "a rate and a keyword cost no bind");
 
+    let several = "carriers = [\"one\", \"two\"]\ncountries = [\"GB\"]\ndefault = \"help\"\n";
+    let plan =
+        server.reload(read(&faster.replacen("carrier = \"one\"\n", several, 1))).await.expect("a reload");
+    assert_eq!(plan.to_string(), "code 88001: carriers, countries and default\nno bind restarts");
+    two.say(OTHER, "88001", "when do you open").await;
+    until("the default's answer", async || !two.received().is_empty()).await;
+    assert!(two.received()[0].text.contains("service messages"), "the carrier they wrote by brings it");
+    two.say(OTHER, "88001", "stop raising the price").await;
+    until("a conversation", async || server.flow().conversation(OTHER, None).await.is_ok()).await;
+    let conversation = server.flow().conversation(OTHER, None).await.expect("a conversation");
+    server.flow().answer_by_hand(&conversation, "We hear you").await.expect("an answer");
+    until("it by hand", async || two.received().iter().any(|one| one.text == "We hear you")).await;
+    assert!(one.received().iter().all(|message| message.number != OTHER));
+    assert_eq!((one.census().binds, two.census().binds), (1, 1), "nor does what a code is");
+
     let other = faster.replacen(&format!("port = {second}\n"), &format!("port = {second}\nwindow = 3\n"), 1);
     let plan = server.reload(read(&other)).await.expect("a reload");
     assert!(
@@ -143,8 +159,11 @@ async fn the_command_reloads_a_running_server_and_a_wrong_file_changes_nothing()
     write(&format!("{right}[code.keywords]\nJOIN = \"opt-inn\"\n"));
     let (output, _, err) = run(&["reload", "--config", config]).await;
     assert_eq!(output.status.code(), Some(2));
-    let place_and_hint =
-        [":17:8", "`JOIN` is `opt-inn`", "\"survey:exit\", \"opt-in\", \"double-opt-in:promo\" or \"inbox\""];
+    let place_and_hint = [
+        ":17:8",
+        "`JOIN` is `opt-inn`",
+        "\"opt-in\", \"double-opt-in:promo\", \"inbox\", \"help\" or \"none\"",
+    ];
     assert!(place_and_hint.iter().all(|part| err.contains(part)), "{err}");
 
     write(&format!("{right}[code.keywords]\nJOIN = \"opt-in\"\n"));

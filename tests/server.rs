@@ -138,6 +138,11 @@ async fn what_cannot_be_accepted_is_refused_with_its_status(postgres: Option<&st
     ] {
         assert_eq!(esme.ask(Body::SubmitSm(sm), &mut receipts).await.status, status);
     }
+    let mut config = (*house.server.flow().config()).clone();
+    config.codes[0].countries = vec!["GB".to_owned()];
+    house.server.flow().reconfigure(std::sync::Arc::new(config));
+    let abroad = esme.ask(Body::SubmitSm(submit("6281234567890", "Hi")), &mut receipts).await;
+    assert_eq!(abroad.status, Status::INVDSTADR, "a country that the code does not serve");
     assert_eq!(esme.ask(Body::SubmitSm(good.clone()), &mut receipts).await.status, Status::OK);
     assert_eq!(esme.ask(Body::SubmitSm(good), &mut receipts).await.status, Status::THROTTLED, "one a day");
     let unknown = QuerySm { message_id: "05W2K8Q3M4N7A".into(), ..QuerySm::default() };

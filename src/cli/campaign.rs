@@ -298,14 +298,14 @@ impl<'a> Listed<'a> {
     }
 }
 
-async fn flow(config: &ConfigArg, access: Access) -> Result<Flow, Failure> {
+pub(super) async fn flow(config: &ConfigArg, access: Access) -> Result<Flow, Failure> {
     let config = config::load(&config.config).map_err(|problems| Failure::wrong(rendered(&problems)))?;
     let clock = Clock::System;
     let store = open_store(&config, &clock, access).await.map_err(Failure::unreachable)?;
     Ok(Flow::new(store, config, clock, Arc::new(Metrics::default())))
 }
 
-fn failure(error: CampaignError) -> Failure {
+pub(super) fn failure(error: CampaignError) -> Failure {
     match error {
         CampaignError::Store(error) => Failure::unreachable(error),
         error => Failure::wrong(error),
@@ -313,7 +313,7 @@ fn failure(error: CampaignError) -> Failure {
 }
 
 /// Prints as JSON or in words, and lets go of the database.
-async fn shown(flow: Flow, json: bool, document: &impl Serialize, print: impl FnOnce()) -> Done {
+pub(super) async fn shown(flow: Flow, json: bool, document: &impl Serialize, print: impl FnOnce()) -> Done {
     flow.store.clone().close(flow.clock.now_ms()).await;
     if json {
         println!("{}", serde_json::to_string(document).map_err(Failure::wrong)?);
@@ -344,6 +344,14 @@ fn print_imported(id: &CampaignId, imported: &Imported) {
     };
     let (accepted, refused) = (thousands(imported.accepted), thousands(imported.refused));
     println!("campaign {id}: {accepted} accepted, {refused} left out{doubled}{earlier}");
+    if !imported.elsewhere.is_empty() {
+        let counted: Vec<String> = imported
+            .elsewhere
+            .iter()
+            .map(|(country, count)| format!("{country} {}", thousands(*count)))
+            .collect();
+        println!("  of these, numbers of countries that its code does not serve: {}", counted.join(", "));
+    }
 }
 
 fn print_plan(plan: &Plan, surface: Surface) {
@@ -413,7 +421,7 @@ fn word(state: &crate::store::CampaignState) -> String {
     serde_json::to_value(state).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn local(ms: i64) -> String {
+pub(super) fn local(ms: i64) -> String {
     let at = Timestamp::from_millisecond(ms).map(|at| at.to_zoned(TimeZone::system()));
     at.map(|at| at.strftime("%Y-%m-%d %H:%M").to_string()).unwrap_or_default()
 }

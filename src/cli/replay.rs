@@ -12,9 +12,10 @@ use crate::cli::paint::{Surface, thousands};
 use crate::cli::{ConfigArg, Done, Failure};
 use crate::clock::Clock;
 use crate::config::{self, Config, load_packs};
-use crate::flow::replies::keywords_of;
+use crate::flow::replies::starts_of;
 use crate::message::Sender;
-use crate::rules::reading::{Context, Reader};
+use crate::rules::inbound::Start;
+use crate::rules::reading::{Context, Keyword, Reader};
 use crate::store::{Access, ReplyContext, ReplyFilter, ReplyRow, Store};
 
 /// Changed rows that are printed; with --json all are.
@@ -117,7 +118,8 @@ impl Replay {
             return;
         };
         let code = config.code(&Sender(row.code.clone()));
-        let keywords = code.map(keywords_of).unwrap_or_default();
+        let starts = code.map(|code| starts_of(config, code)).unwrap_or_default();
+        let keywords: Vec<Keyword> = starts.iter().map(Start::keyword).collect();
         let reading = reader.read(
             &row.text,
             &Context {

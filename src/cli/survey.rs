@@ -1,6 +1,6 @@
-//! `backchat survey`: what surveys ask, and what they came to.
+//! `backchat survey`: what surveys ask, whom, and what they came to.
 
-use crate::cli::{Done, questions, results};
+use crate::cli::{Done, ask, questions, results};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -15,6 +15,11 @@ enum Command {
         after_help = "Examples:\n  backchat survey results --campaign exit-november\n  backchat survey results --survey exit --by language --csv"
     )]
     Results(results::Args),
+    /// Put a survey to one handset: as a campaign would, with consent and permitted hours
+    #[command(
+        after_help = "Examples:\n  backchat survey start support --to +447700900123 --name Ana\n  backchat survey start exit --to +6281234567890 --code 88001 --language id --json\n\nA server that runs on the same database sends it. It counts for the campaign SURVEY-operator."
+    )]
+    Start(ask::Args),
     /// Check a survey file; say what is wrong, where, and what would be right
     #[command(after_help = "Example:\n  backchat survey check config/surveys/support.toml")]
     Check(questions::CheckArgs),
@@ -26,6 +31,7 @@ enum Command {
 pub(crate) async fn run(args: Args) -> Done {
     match args.command {
         Command::Results(args) => results::run(args).await,
+        Command::Start(args) => ask::run(args).await,
         Command::Check(args) => questions::check(&args),
         Command::Show(args) => questions::show(&args),
     }

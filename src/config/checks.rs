@@ -2,7 +2,8 @@
 
 use super::SurveyFile;
 use super::carrier::Carrier;
-use super::code::{Opens, Read as CodeRead};
+use super::code::Read as CodeRead;
+use super::keyword::Opens;
 use super::problem::{listed, nearest};
 use super::raw::{At, Document};
 use super::reserved::fold;
@@ -35,12 +36,13 @@ pub(super) fn codes(document: &Document, codes: &[CodeRead]) {
 /// Codes through carriers that don't exist.
 pub(super) fn carriers_of_codes(document: &Document, codes: &[CodeRead], carriers: &[At<Carrier>]) {
     let names: Vec<&str> = carriers.iter().map(|carrier| carrier.value.name.as_str()).collect();
-    for read in codes.iter().filter(|read| !names.contains(&read.code.carrier.as_str())) {
-        let what = format!(
-            "the code {} names the carrier `{}`, which is not there",
-            read.code.number, read.code.carrier
-        );
-        document.note(read.carrier_at.clone(), what, there_are("carriers", &read.code.carrier, &names));
+    for read in codes {
+        let missing = |(carrier, _): &(&String, _)| !names.contains(&carrier.as_str());
+        for (carrier, at) in read.code.carriers.iter().zip(&read.carriers_at).filter(missing) {
+            let what =
+                format!("the code {} names the carrier `{carrier}`, which is not there", read.code.number);
+            document.note(at.clone(), what, there_are("carriers", carrier, &names));
+        }
     }
 }
 
@@ -86,19 +88,21 @@ pub(super) fn senders_of_surveys(files: &[SurveyFile], codes: &[CodeRead]) {
     }
 }
 
-/// Keywords that open surveys that don't exist. `all_read`: no survey was refused for another reason.
-pub(super) fn keywords(document: &Document, codes: &[CodeRead], files: &[SurveyFile], all_read: bool) {
+/// Keywords and defaults that open surveys that don't exist. `all_read`: no survey was refused for another reason.
+pub(super) fn surveys_opened(document: &Document, codes: &[CodeRead], files: &[SurveyFile], all_read: bool) {
     if !all_read {
         return;
     }
     let keys: Vec<&str> =
         files.iter().filter_map(|file| Some(file.read.as_ref()?.survey.key.as_str())).collect();
     for read in codes {
-        for (keyword, at) in read.code.keywords.iter().zip(&read.keywords_at) {
-            let Opens::Survey(key) = &keyword.opens else { continue };
+        let keywords = read.code.keywords.iter().zip(&read.keywords_at);
+        let keywords = keywords.map(|(one, at)| (format!("the keyword `{}`", one.word), &one.opens, at));
+        let default = (format!("the default of {}", read.code.number), &read.code.default, &read.default_at);
+        for (who, opens, at) in keywords.chain([default]) {
+            let Opens::Survey(key) = opens else { continue };
             if !keys.contains(&key.as_str()) {
-                let what =
-                    format!("the keyword `{}` opens the survey `{key}`, which is not there", keyword.word);
+                let what = format!("{who} opens the survey `{key}`, which is not there");
                 document.note(at.clone(), what, there_are("surveys", key, &keys));
             }
         }

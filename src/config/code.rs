@@ -1,4 +1,4 @@
-//! A code that people answer to: its number, its carrier, its languages, and what it says by itself.
+//! A code that people answer to: its number, its carriers, its languages, and what it says by itself.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -7,13 +7,15 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::consent::{self, CodeConsent};
+use super::country::{calling_code, meant};
 use super::fields::fill;
+use super::keyword::{self, CodeKeyword, Opens};
 use super::language::{ByLanguage, primary};
 use super::problem::listed;
 use super::raw::{At, Document, Table, Wrong};
-use super::reserved::{names_a_way_out, reserved_in};
+use super::reserved::names_a_way_out;
 use super::unit::{cut, name, text, text_or_none, texts};
-use super::wording::{KEYWORD_HINT, canonical, declared, is_keyword, message};
+use super::wording::{canonical, declared, message};
 use crate::message::{Sender, SenderKind};
 
 /// The texts that the program has by itself, in many languages.
@@ -30,14 +32,18 @@ const ALPHANUMERIC_SIGNS: usize = 11;
 pub struct Code {
     /// What the handset shows and answers to.
     pub number: Sender,
-    /// The carrier account it is sent through.
-    pub carrier: String,
+    /// The carrier accounts that serve it, the first to send through; at least one.
+    pub carriers: Vec<String>,
+    /// Countries whose people it may be sent to; none: every one's.
+    pub countries: Vec<String>,
     /// Who people know us as.
     pub brand: String,
     /// Languages it speaks, the first for everybody else.
     pub languages: Vec<String>,
     /// Words that start something here.
     pub keywords: Vec<CodeKeyword>,
+    /// What takes a message that is neither a command nor an answer nor one of them.
+    pub default: Opens,
     /// Programmes that a person can stop one by one: `STOP PROMO`.
     pub programmes: Vec<String>,
     /// What it asks before it writes.
@@ -46,6 +52,29 @@ pub struct Code {
 }
 
 impl Code {
+    /// The carrier account it is sent through.
+    pub fn carrier(&self) -> &str {
+        // There is at least one: the reader refuses a code without.
+        self.carriers.first().map_or("", String::as_str)
+    }
+
+    /// The same for a person who wrote by this carrier: it reaches them, others may not.
+    pub fn carrier_for(&self, wrote_by: Option<&str>) -> &str {
+        let theirs = self.carriers.iter().find(|carrier| Some(carrier.as_str()) == wrote_by);
+        theirs.map_or(self.carrier(), String::as_str)
+    }
+
+    /// Whether it may be sent to people of this country, ISO 3166-1 alpha-2.
+    pub fn serves(&self, country: Option<&str>) -> bool {
+        self.countries.is_empty()
+            || country.is_some_and(|country| self.countries.iter().any(|one| one == country))
+    }
+
+    /// Whether people can write to it: a name can only be sent from.
+    pub fn is_answered(&self) -> bool {
+        self.number.kind() != SenderKind::Alphanumeric
+    }
+
     /// The texts for a person of this language.
     pub fn text(&self, language: Option<&str>) -> &CodeTexts {
         self.texts.get(language)
@@ -76,50 +105,13 @@ pub struct CodeTexts {
     pub unreadable: String,
 }
 
-/// A word that starts something when it is sent to the code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CodeKeyword {
-    /// The word.
-    pub word: String,
-    /// What it starts.
-    pub opens: Opens,
-}
-
-/// What a keyword starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opens {
-    /// A survey, by its key.
-    Survey(String),
-    /// Consent to be written to.
-    OptIn(OptIn),
-    /// A conversation with people.
-    Inbox,
-}
-
-/// A keyword's consent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OptIn {
-    /// The programme it is for; none: everything from the code.
-    pub programme: Option<String>,
-    /// Whether the person is asked to confirm it.
-    pub double: DoubleOptIn,
-}
-
-/// Whether a person is asked to confirm an opt-in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DoubleOptIn {
-    /// The keyword is enough.
-    No,
-    /// A yes in time makes it consent.
-    Yes,
-}
-
 /// A code and where it says what only the configuration around it can judge.
 pub(super) struct Read {
     pub(super) code: Code,
     pub(super) number_at: Range<usize>,
-    pub(super) carrier_at: Range<usize>,
+    pub(super) carriers_at: Vec<Range<usize>>,
     pub(super) keywords_at: Vec<Range<usize>>,
+    pub(super) default_at: Range<usize>,
 }
 
 /// The built-in texts by language; what is wrong with them is a mistake of ours, and a test's to find.
@@ -138,21 +130,16 @@ pub(super) fn read(
 ) -> Option<Read> {
     let document = table.document();
     let number = table.need("number", sender, "the number people answer to: number = \"88001\"");
-    let carrier = table.need("carrier", name, "the name of the [[carrier]] that it is sent through");
+    let carriers = carriers(table);
+    let countries = table.or("countries", countries, Vec::new());
     let brand = table.need("brand", brand, "who people know you as: brand = \"Acme\"");
     let contact = table.or("contact", text_or_none, "");
     let languages = table.get("languages", texts);
     let programmes =
         table.get("programmes", texts).map_or_else(Vec::new, |at| programmes(document, at.value));
     let consent = consent::read(table, &programmes);
-    let (keywords, keywords_at) = keywords(table);
-    for (keyword, at) in keywords.iter().zip(&keywords_at) {
-        let Opens::OptIn(OptIn { programme: Some(name), .. }) = &keyword.opens else { continue };
-        if !programmes.contains(name) {
-            let hint = "write it into the code's `programmes` first";
-            document.note(at.clone(), format!("`{name}` is no programme of this code"), hint);
-        }
-    }
+    let (keywords, keywords_at) = keyword::read(table);
+    let default = table.get("default", keyword::default);
     let own = own_texts_by_language(table);
 
     let languages = match languages {
@@ -165,22 +152,12 @@ pub(super) fn read(
             document.note(at.clone(), what, "add it to `languages`, or take them out");
         }
     }
-    for (keyword, at) in keywords.iter().zip(&keywords_at) {
-        let tags: Vec<String> = languages.iter().map(|language| language.value.clone()).collect();
-        if let Some(word) = reserved_in(&keyword.word, &tags) {
-            let what = format!("the keyword `{}` is read as the command `{word}`", keyword.word);
-            document.note(
-                at.clone(),
-                what,
-                "people stop, start and ask for help with such words; take another",
-            );
-        }
-    }
-    let (number, carrier, brand) = (number?, carrier?, brand?);
+    let tags: Vec<String> = languages.iter().map(|language| language.value.clone()).collect();
+    keyword::check(table, (&keywords, &keywords_at), &programmes, &tags);
+    let (number, carriers, brand) = (number?, carriers?, brand?);
     if number.value.kind() == SenderKind::Alphanumeric {
-        let hint =
-            "a name can only be sent from: take the keywords out, or give them to a short code or a number";
-        for at in &keywords_at {
+        let hint = "a name can only be sent from: take this out, or give it to a short code or a number";
+        for at in keywords_at.iter().chain(default.iter().map(|default| &default.span)) {
             document.note(at.clone(), format!("nobody can write to `{}`", number.value), hint);
         }
     }
@@ -220,15 +197,80 @@ pub(super) fn read(
     let texts = ByLanguage::new(texts.collect::<Vec<_>>())?;
     let code = Code {
         number: number.value,
-        carrier: carrier.value,
+        carriers: carriers.iter().map(|at| at.value.clone()).collect(),
+        countries,
         brand: brand.value,
-        languages: languages.into_iter().map(|language| language.value).collect(),
+        languages: tags,
         keywords,
+        default: default.as_ref().map_or(Opens::Inbox, |at| at.value.clone()),
         programmes,
         consent,
         texts,
     };
-    Some(Read { code, number_at: number.span, carrier_at: carrier.span, keywords_at })
+    let carriers_at = carriers.into_iter().map(|at| at.span).collect();
+    let default_at = default.map_or(0..0, |at| at.span);
+    Some(Read { code, number_at: number.span, carriers_at, keywords_at, default_at })
+}
+
+/// `carrier = "a"`, or `carriers = ["a", "b"]`: the accounts that serve it.
+fn carriers(table: &Table<'_>) -> Option<Vec<At<String>>> {
+    let document = table.document();
+    let one = table.get("carrier", name);
+    let several = table.get("carriers", texts);
+    match (one, several) {
+        (Some(_), Some(several)) => {
+            let hint = "take `carrier` out: `carriers` names them all, the first to send through";
+            document.note(several.span, "both `carrier` and `carriers`", hint);
+            None
+        }
+        (Some(one), None) => Some(vec![one]),
+        (None, Some(several)) if several.value.is_empty() => {
+            document.note(several.span, "`carriers` is empty", "name at least one [[carrier]]");
+            None
+        }
+        (None, Some(several)) => {
+            for (index, at) in several.value.iter().enumerate() {
+                if several.value[..index].iter().any(|before| before.value == at.value) {
+                    let what = format!("the carrier `{}` stands here twice", cut(at.value));
+                    document.note(at.span.clone(), what, "take one out; several sessions are `binds = 2`");
+                }
+            }
+            let owned = |at: At<&str>| At { value: at.value.to_owned(), span: at.span };
+            Some(several.value.into_iter().map(owned).collect())
+        }
+        (None, None) => {
+            if !table.says("carrier") && !table.says("carriers") {
+                table.missing("carrier", "the name of the [[carrier]] that it is sent through");
+            }
+            None
+        }
+    }
+}
+
+/// Countries by their two letters, none twice.
+fn countries(value: &DeValue<'_>) -> Result<Vec<String>, Wrong> {
+    let mut countries: Vec<String> = Vec::new();
+    for At { value: written, .. } in texts(value)? {
+        if calling_code(written).is_none() {
+            let upper = written.to_uppercase();
+            let hint = match meant(written).or(calling_code(&upper).map(|_| upper.as_str())) {
+                Some(meant) => format!("write \"{meant}\""),
+                None => "write its two-letter code, like \"GB\", \"ID\" or \"US\"".to_owned(),
+            };
+            return Err(Wrong::new(format!("holds `{}`", cut(written)), hint));
+        }
+        if countries.iter().any(|have| have == written) {
+            return Err(Wrong::new(format!("holds `{written}` twice"), "take one out"));
+        }
+        countries.push(written.to_owned());
+    }
+    if countries.is_empty() {
+        return Err(Wrong::new(
+            "is empty",
+            "name those it may be sent to, or leave it out for every country",
+        ));
+    }
+    Ok(countries)
 }
 
 /// `its text `help` is`, `its texts `help` and `thanks` are`.
@@ -282,76 +324,6 @@ fn own_texts(table: &Table<'_>) -> OwnTexts {
         texts.insert(key, at.value);
     }
     texts
-}
-
-fn keywords(code: &Table<'_>) -> (Vec<CodeKeyword>, Vec<Range<usize>>) {
-    let Some(table) = code.table("keywords") else { return Default::default() };
-    let mut keywords: Vec<CodeKeyword> = Vec::new();
-    let mut places = Vec::new();
-    for (word, value) in table.entries() {
-        let Some(read) = table.read(word.value, value, start) else { continue };
-        let (opens, aliases) = read.value;
-        let own = std::iter::once((word.value, word.span));
-        for (word, at) in own.chain(aliases.iter().map(|alias| (alias.as_str(), read.span.clone()))) {
-            let twice = keywords.iter().any(|have| have.word.to_lowercase() == word.to_lowercase());
-            let wrong = match (is_keyword(word), twice) {
-                (false, _) => Some((format!("`{}` is no keyword", cut(word)), KEYWORD_HINT)),
-                (true, true) => {
-                    let what = format!("the keyword `{}` stands here twice", cut(word));
-                    Some((what, "capitals don't matter; take one out"))
-                }
-                (true, false) => None,
-            };
-            if let Some((what, hint)) = wrong {
-                table.document().note(at, what, hint);
-                continue;
-            }
-            keywords.push(CodeKeyword { word: word.to_owned(), opens: opens.clone() });
-            places.push(read.span.clone());
-        }
-    }
-    (keywords, places)
-}
-
-/// What a keyword starts, and the other words that start the same: a text, or a table with `opens` and `aliases`.
-fn start(value: &DeValue<'_>) -> Result<(Opens, Vec<String>), Wrong> {
-    let DeValue::Table(table) = value else { return opens(value).map(|opens| (opens, Vec::new())) };
-    let usual = "write { opens = \"survey:exit\", aliases = [\"EXITS\"] }";
-    if let Some((other, _)) =
-        table.iter().find(|(key, _)| !["opens", "aliases"].contains(&key.get_ref().as_ref()))
-    {
-        return Err(Wrong::new(format!("has `{}`, which is not known here", cut(other.get_ref())), usual));
-    }
-    let opened = table.get("opens").ok_or_else(|| Wrong::new("does not say what it opens", usual))?;
-    let opened = opens(opened.get_ref())?;
-    let mut aliases = Vec::new();
-    if let Some(written) = table.get("aliases") {
-        let DeValue::Array(words) = written.get_ref() else {
-            return Err(Wrong::new("has `aliases` that are no list", usual));
-        };
-        for word in words.iter() {
-            aliases.push(text(word.get_ref())?.to_owned());
-        }
-    }
-    Ok((opened, aliases))
-}
-
-fn opens(value: &DeValue<'_>) -> Result<Opens, Wrong> {
-    let hint = "write what it starts: \"survey:exit\", \"opt-in\", \"double-opt-in:promo\" or \"inbox\"";
-    let written = text(value)?;
-    let (what, of) = match written.split_once(':') {
-        Some((what, of)) => (what, Some(of)),
-        None => (written, None),
-    };
-    let opt_in = |double| Ok(Opens::OptIn(OptIn { programme: of.map(str::to_owned), double }));
-    match (what, of) {
-        (_, Some("")) => Err(Wrong::new(format!("is `{}`", cut(written)), hint)),
-        ("opt-in", _) => opt_in(DoubleOptIn::No),
-        ("double-opt-in", _) => opt_in(DoubleOptIn::Yes),
-        ("inbox", None) => Ok(Opens::Inbox),
-        ("survey", Some(key)) => Ok(Opens::Survey(key.to_owned())),
-        _ => Err(Wrong::new(format!("is `{}`", cut(written)), hint)),
-    }
 }
 
 fn programmes(document: &Document, written: Vec<At<&str>>) -> Vec<String> {
@@ -433,52 +405,59 @@ mod tests {
     }
 
     const LEAST: &str = "[[carrier]]\nname = \"main\"\nhost = \"127.0.0.1\"\nport = 2775\nsystem_id = \"a\"\n\
-        password = \"plain:a\"\n[[code]]\nnumber = \"88001\"\ncarrier = \"main\"\nbrand = \"Town\"\n[code.keywords]\n";
+        password = \"plain:a\"\n[[code]]\nnumber = \"88001\"\nbrand = \"Town\"\n";
 
-    fn problems(text: &str) -> Vec<String> {
-        let problems = crate::config::parse("t", text, Path::new("")).err();
-        problems.map_or_else(Vec::new, |problems| {
+    fn code(written: &str) -> Result<Code, Vec<String>> {
+        let read = crate::config::parse("t", &format!("{LEAST}{written}\n"), Path::new(""));
+        let whats = |problems: &crate::config::Problems| {
             problems.items().iter().map(|problem| problem.what.clone()).collect()
-        })
+        };
+        read.map(|config| config.codes[0].clone()).map_err(|problems| whats(&problems))
     }
 
     #[test]
-    fn a_keyword_may_have_other_words_that_start_the_same() {
-        let text = format!(
-            "{LEAST}JOIN = {{ opens = \"opt-in\", aliases = [\"SIGNUP\", \"REGO\"] }}\nAGENT = \"inbox\"\n"
-        );
-        let config = crate::config::parse("t", &text, Path::new("")).unwrap();
-        let words: Vec<(&str, &Opens)> =
-            config.codes[0].keywords.iter().map(|one| (one.word.as_str(), &one.opens)).collect();
-        assert_eq!(words.len(), 4);
-        for word in ["JOIN", "SIGNUP", "REGO"] {
-            assert!(
-                words.iter().any(|(known, opens)| *known == word && matches!(opens, Opens::OptIn(_))),
-                "{word}"
-            );
-        }
+    fn a_code_is_served_by_one_carrier_or_by_several_the_first_one_to_send() {
+        let one = code("carrier = \"main\"").unwrap();
+        assert_eq!((one.carrier(), one.carriers.len()), ("main", 1));
+        let again = "[[carrier]]\nname = \"second\"\nhost = \"127.0.0.1\"\nport = 2776\nsystem_id = \"a\"\npassword = \"plain:a\"";
+        let two = code(&format!("carriers = [\"second\", \"main\"]\n{again}")).unwrap();
+        assert_eq!(two.carrier(), "second");
+        assert_eq!(two.carrier_for(Some("main")), "main", "the one the person wrote by");
+        assert_eq!(two.carrier_for(Some("gone")), "second");
+        assert_eq!(two.carrier_for(None), "second");
     }
 
     #[test]
-    fn aliases_are_held_to_what_keywords_are() {
-        let with = |keyword: &str| problems(&format!("{LEAST}{keyword}\n"));
-        let reserved = with("JOIN = { opens = \"opt-in\", aliases = [\"STOP\"] }");
-        assert!(reserved.len() == 1 && reserved[0].contains("is read as the command"), "{reserved:?}");
+    fn carriers_that_make_no_sense_are_told() {
+        let told = |written: &str| code(written).unwrap_err();
+        assert_eq!(told(""), ["[[code]] has no `carrier`"]);
+        assert_eq!(told("carriers = []"), ["`carriers` is empty"]);
+        assert_eq!(told("carrier = \"main\"\ncarriers = [\"main\"]"), ["both `carrier` and `carriers`"]);
+        assert_eq!(told("carriers = [\"main\", \"main\"]"), ["the carrier `main` stands here twice"]);
         assert_eq!(
-            with("JOIN = { opens = \"opt-in\", aliases = [\"join\"] }"),
-            ["the keyword `join` stands here twice"]
+            told("carriers = [\"main\", \"other\"]"),
+            ["the code 88001 names the carrier `other`, which is not there"]
         );
-        assert_eq!(
-            with("JOIN = { opens = \"opt-in\", alias = [\"A\"] }"),
-            ["`JOIN` has `alias`, which is not known here"]
-        );
-        assert_eq!(with("JOIN = { aliases = [\"REGO\"] }"), ["`JOIN` does not say what it opens"]);
     }
 
     #[test]
-    fn a_name_that_nobody_can_write_to_has_no_keywords() {
-        let text = format!("{LEAST}JOIN = \"opt-in\"\n").replace("88001", "Town");
-        assert_eq!(problems(&text), ["nobody can write to `Town`"]);
+    fn a_code_serves_the_countries_it_names_and_every_one_where_it_names_none() {
+        let all = code("carrier = \"main\"").unwrap();
+        assert!(all.serves(Some("ID")) && all.serves(None));
+        let some = code("carrier = \"main\"\ncountries = [\"GB\", \"IE\"]").unwrap();
+        assert!(some.serves(Some("IE")) && !some.serves(Some("ID")));
+        assert!(!some.serves(None), "a number of no known country");
+    }
+
+    #[test]
+    fn countries_that_make_no_sense_are_told() {
+        let told =
+            |countries: &str| code(&format!("carrier = \"main\"\ncountries = {countries}")).unwrap_err();
+        assert_eq!(told("[]"), ["`countries` is empty"]);
+        assert_eq!(told("[\"UK\"]"), ["`countries` holds `UK`"]);
+        assert_eq!(told("[\"gb\"]"), ["`countries` holds `gb`"]);
+        assert_eq!(told("[\"GB\", \"GB\"]"), ["`countries` holds `GB` twice"]);
+        assert_eq!(told("\"GB\""), ["`countries` is a text"]);
     }
 
     #[test]

@@ -227,7 +227,9 @@ fn code_changes(old: &Config, new: &Config) -> Vec<Change> {
             (None, Some(_)) => vec!["added".to_owned()],
             (Some(_), None) => vec!["removed".to_owned()],
             (Some(old), Some(new)) if old != new => {
-                let mut what = differing!(old, new, carrier, brand, languages, keywords, programmes, consent);
+                let mut what = differing!(
+                    old, new, carriers, countries, brand, languages, keywords, default, programmes, consent
+                );
                 if what.is_empty() {
                     what.push("texts".to_owned());
                 }

@@ -1,6 +1,7 @@
 //! What codes and surveys have in common: texts for handsets, words people type, languages.
 
 use toml::de::DeValue;
+use unicode_normalization::char::is_combining_mark;
 
 use super::fields;
 use super::language::language_tag;
@@ -45,7 +46,7 @@ pub(super) fn keyword(value: &DeValue<'_>) -> Result<String, Wrong> {
 /// Whether people can type it.
 pub(super) fn is_keyword(word: &str) -> bool {
     (2..=KEYWORD_SIGNS).contains(&word.chars().count())
-        && word.chars().all(char::is_alphanumeric)
+        && word.chars().all(|sign| sign.is_alphanumeric() || is_combining_mark(sign))
         && word.chars().next().is_some_and(char::is_alphabetic)
 }
 

@@ -2,6 +2,7 @@
 //! it is. Its people are put down once (`import`) and become messages just in time (`planner`).
 
 mod import;
+mod one;
 pub mod planner;
 mod voice;
 
@@ -18,6 +19,7 @@ use crate::rules::hours::Place;
 use crate::store::{Campaign, CampaignState, Results, StoreError};
 
 pub use import::Imported;
+pub use one::{AskError, AskOne, AskedOne, Goes};
 
 /// A name is a key in the database, in tables and in exports.
 const NAME_CHARS: usize = 64;

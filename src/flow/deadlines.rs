@@ -11,6 +11,7 @@ use tracing::warn;
 use crate::config::{Config, Survey};
 use crate::flow::Flow;
 use crate::flow::accept::{Draft, Origin};
+use crate::flow::reach::Ways;
 use crate::flow::surveys::{KEYWORD, body_of, called_up, collide, progress_of, standing_of};
 use crate::message::{InvitationState, Msisdn, Purpose, Source};
 use crate::rules::survey::{Delivery, Effect, Event, Progress, Turn, step};
@@ -63,10 +64,12 @@ impl Flow {
             .collect();
         let mut open = self.store.open_questions(&waiting).await?;
         open.retain(|one| one.standing.state == InvitationState::Open);
+        let people = due.iter().map(|one| (&one.invitation.sender, one.invitation.number));
+        let ways = self.ways(&config, people).await?;
         let mut turns = Vec::with_capacity(due.len());
         let mut closed = Vec::new();
         for one in &due {
-            let turn = self.turn_of(&config, one, &open, now_ms);
+            let turn = self.turn_of(&config, &ways, one, &open, now_ms);
             match turn.change.standing.state {
                 InvitationState::Open => open.push(one.invitation.clone()),
                 state if state.is_closed() => closed.push(one.invitation.number),
@@ -109,7 +112,14 @@ impl Flow {
         self.commit(turns).await
     }
 
-    fn turn_of(&self, config: &Config, due: &DueInvitation, open: &[Invitation], now_ms: i64) -> TurnCommit {
+    fn turn_of(
+        &self,
+        config: &Config,
+        ways: &Ways,
+        due: &DueInvitation,
+        open: &[Invitation],
+        now_ms: i64,
+    ) -> TurnCommit {
         let invitation = &due.invitation;
         let Some(survey) = config.surveys.get(&invitation.survey) else {
             // Nobody knows any more what was to be asked.
@@ -132,7 +142,7 @@ impl Flow {
             message: invitation.message,
             standing: standing_of(&progress, &invitation.standing),
         };
-        let accept = match question_of(config, invitation, survey, &progress, &effects) {
+        let accept = match question_of(config, ways, invitation, survey, &progress, &effects) {
             Some(draft) if before.state == InvitationState::Waiting => {
                 let mut accept = self.acceptance(vec![draft]);
                 // The invitation has had its message's id from the first.
@@ -157,6 +167,7 @@ fn turn(config: &Config, waiting: &Invitation, survey: &Survey, open: &[Invitati
 /// The question or reminder that is to be sent.
 fn question_of(
     config: &Config,
+    ways: &Ways,
     invitation: &Invitation,
     survey: &Survey,
     progress: &Progress,
@@ -167,7 +178,7 @@ fn question_of(
     let body = body_of(code, survey, invitation.name.as_deref(), progress, effects, language)?;
     let asked_for = invitation.started_by == KEYWORD;
     Some(Draft {
-        lane: code.carrier.clone(),
+        lane: ways.lane(code, invitation.number).to_owned(),
         purpose: if asked_for { Purpose::Reply } else { Purpose::Survey },
         campaign: Some(invitation.campaign.clone()),
         programme: None,

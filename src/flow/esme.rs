@@ -18,6 +18,7 @@ use crate::flow::Flow;
 use crate::flow::accept::{Draft, Origin};
 use crate::flow::handed::{Refusal, lane_of, purpose_of};
 use crate::flow::outbox::Outbox;
+use crate::flow::reach::reaches;
 use crate::message::{MessageId, Msisdn, Relay, Sender, Source};
 use crate::smpp::server::{Admit, BindRefusal, Esme, Told};
 use crate::store::StoreError;
@@ -223,6 +224,9 @@ fn draft(config: &Config, account: &Account, sm: &Sm, now_ms: i64) -> Result<Dra
     let to = Msisdn::parse(&sm.dest.addr.to_text()).map_err(|_| Status::INVDSTADR)?;
     let sender = sender(account, &sm.source).ok_or(Status::INVSRCADR)?;
     let lane = lane_of(config, account, &sender).ok_or(Status::INVSRCADR)?.to_owned();
+    if config.code(&sender).is_some_and(|code| reaches(config, code, to).is_err()) {
+        return Err(Status::INVDSTADR);
+    }
     let not_before_ms = moment(&sm.schedule_delivery_time, now_ms).map_err(|()| Status::INVSCHED)?;
     if not_before_ms.is_some_and(|at_ms| at_ms - now_ms > AHEAD_S * 1_000) {
         return Err(Status::INVSCHED);

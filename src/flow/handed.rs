@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::{Account, Config};
+use crate::config::{Account, Code, Config};
 use crate::flow::Flow;
 use crate::flow::accept::Draft;
 use crate::flow::accounts::Limit;
@@ -141,7 +141,7 @@ pub fn lane_of<'a>(config: &'a Config, account: &Account, sender: &Sender) -> Op
     if !account.senders.contains(sender) {
         return None;
     }
-    config.codes.iter().find(|code| code.number == *sender).map(|code| code.carrier.as_str())
+    config.codes.iter().find(|code| code.number == *sender).map(Code::carrier)
 }
 
 /// What a message is for: as it says, where the account may; else the account's first.

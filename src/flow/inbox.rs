@@ -86,7 +86,7 @@ impl Flow {
         let fresh = now_ms - conversation.last_in_ms <= ANSWER_MS;
         let purpose = if fresh { Purpose::Reply } else { Purpose::Transactional };
         let draft = Draft {
-            lane: code.carrier.clone(),
+            lane: self.ways(&config, [(&sender, number)].into_iter()).await?.lane(code, number).to_owned(),
             purpose,
             campaign: None,
             programme: None,

@@ -1,14 +1,17 @@
 //! Reading what people say: what is known about them is looked up, rules decide, one commit holds every effect.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens};
 use crate::flow::Flow;
 use crate::flow::inbound::Incoming;
 use crate::flow::surveys::invited;
-use crate::message::{Scope, hex};
-use crate::rules::inbound::{CodeFacts, Confirmed, Decision, Join, Known, Start, decide, digest};
-use crate::rules::reading::{self, Keyword};
+use crate::message::{Msisdn, Scope, Sender, hex};
+use crate::rules::inbound::{
+    CodeFacts, Confirmed, Conversation, Decision, Handler, Known, Start, decide, digest,
+};
+use crate::rules::reading::Keyword;
 use crate::store::{
     AnswerRow, Asks, Channel, ConsentChange, ConsentKind, ConversationChange, EventRow, Evidence,
     InboundCommit, InboundRow, Invitation, ReplyContext, StoreError,
@@ -32,11 +35,16 @@ impl Flow {
             group.iter().map(|(incoming, _)| (incoming.code.0.clone(), incoming.number)).collect();
         let _turn = self.surveys.lock().await;
         let contexts = self.store.reply_contexts(&keys).await?;
+        let talking = self.talking(&config, &keys).await?;
         let mut commits = Vec::with_capacity(group.len());
         let mut decisions = Vec::with_capacity(group.len());
         let mut stops = Vec::new();
         for ((incoming, read_at), context) in group.into_iter().zip(contexts) {
-            let decision = self.decide(&config, &incoming, &context);
+            let conversation = match talking.contains(&(incoming.code.0.clone(), incoming.number)) {
+                true => Conversation::GoesOn,
+                false => Conversation::None,
+            };
+            let decision = self.decide(&config, &incoming, &context, conversation);
             if let Some(scope) = decision.opt_out.clone().filter(|_| !decision.redelivery) {
                 // Before the commit: from here on nothing more begins, whatever a slice was told.
                 self.door.close(incoming.number, scope);
@@ -67,7 +75,27 @@ impl Flow {
         Ok(stops)
     }
 
-    fn decide(&self, config: &Config, incoming: &Incoming, context: &ReplyContext) -> Decision {
+    /// Of these, those people talk with. Where people read all that comes, it makes no difference.
+    async fn talking(
+        &self,
+        config: &Config,
+        asked: &[(String, Msisdn)],
+    ) -> Result<HashSet<(String, Msisdn)>, StoreError> {
+        let default = |code: &String| config.code(&Sender(code.clone())).map(|code| &code.default);
+        let matters = |code: &String| default(code).is_some_and(|default| *default != Opens::Inbox);
+        let numbers: Vec<Msisdn> =
+            asked.iter().filter(|(code, _)| matters(code)).map(|(_, number)| *number).collect();
+        let talks = self.store.conversations_that_go_on(&numbers).await?;
+        Ok(talks.into_iter().collect())
+    }
+
+    fn decide(
+        &self,
+        config: &Config,
+        incoming: &Incoming,
+        context: &ReplyContext,
+        conversation: Conversation,
+    ) -> Decision {
         let invited = |invitation: &Invitation| invited(config, invitation);
         let known = Known {
             open: context.open.iter().filter_map(invited).collect(),
@@ -87,17 +115,19 @@ impl Flow {
                 .pending
                 .as_ref()
                 .and_then(|pending| Some((pending.scope.parse().ok()?, pending.until_ms))),
+            conversation,
         };
         let code = config.code(&incoming.code);
-        let keywords = code.map(keywords_of).unwrap_or_default();
-        let joins = code.map(joins_of).unwrap_or_default();
         let starts = code.map(|code| starts_of(config, code)).unwrap_or_default();
+        let keywords: Vec<Keyword> = starts.iter().map(Start::keyword).collect();
+        let default = code.and_then(|code| handler_of(config, code, &code.default));
         let facts = CodeFacts {
             code: &incoming.code,
+            language: code.map(|code| code.language(None)),
             keywords: &keywords,
             starts: &starts,
+            default: default.as_ref().unwrap_or(&Handler::Inbox),
             programmes: code.map(|code| code.programmes.as_slice()).unwrap_or_default(),
-            joins: &joins,
         };
         decide(&self.reader(), &incoming.text, &digest(&incoming.octets), incoming.received_ms, &known, facts)
     }
@@ -248,21 +278,23 @@ impl Flow {
     }
 }
 
-/// The words that start something on a code, as the reader wants them.
-pub(crate) fn keywords_of(code: &Code) -> Vec<Keyword> {
-    let opens = |opens| match opens {
-        Opens::OptIn(_) => reading::Opens::OptIn,
-        _ => reading::Opens::Survey,
+/// The words that start something on a code, and what.
+pub(crate) fn starts_of<'a>(config: &'a Config, code: &'a Code) -> Vec<Start<'a>> {
+    let start = |keyword: &'a CodeKeyword| {
+        let handler = handler_of(config, code, &keyword.opens)?;
+        Some(Start { word: &keyword.word, language: keyword.language(), handler })
     };
-    let keyword = |one: &CodeKeyword| Keyword { word: one.word.clone(), opens: opens(one.opens.clone()) };
-    code.keywords.iter().map(keyword).collect()
+    code.keywords.iter().filter_map(start).collect()
 }
 
-/// The keywords of a code that are an opt-in.
-fn joins_of(code: &Code) -> Vec<Join> {
-    let join = |keyword: &CodeKeyword| match &keyword.opens {
-        Opens::OptIn(opt_in) => Some(Join {
-            word: keyword.word.clone(),
+/// What a code's configuration names, as the rules want it; none where its survey is not there.
+fn handler_of<'a>(config: &'a Config, code: &Code, opens: &'a Opens) -> Option<Handler<'a>> {
+    Some(match opens {
+        Opens::Survey(key) => {
+            let survey = config.surveys.get(key)?;
+            Handler::Survey { key: &survey.key, plan: &survey.plan }
+        }
+        Opens::OptIn(opt_in) => Handler::OptIn {
             scope: match &opt_in.programme {
                 Some(name) => Scope::Programme(name.clone()),
                 None => Scope::Sender(code.number.0.clone()),
@@ -271,26 +303,15 @@ fn joins_of(code: &Code) -> Vec<Join> {
                 DoubleOptIn::Yes => Confirmed::ByAYes,
                 DoubleOptIn::No => Confirmed::ByTheWord,
             },
-        }),
-        _ => None,
-    };
-    code.keywords.iter().filter_map(join).collect()
-}
-
-/// The surveys that keywords of a code start.
-fn starts_of<'a>(config: &'a Config, code: &'a Code) -> Vec<Start<'a>> {
-    let start = |keyword: &'a CodeKeyword| match &keyword.opens {
-        Opens::Survey(key) => {
-            let survey = config.surveys.get(key)?;
-            Some(Start { word: &keyword.word, survey: &survey.key, plan: &survey.plan })
-        }
-        _ => None,
-    };
-    code.keywords.iter().filter_map(start).collect()
+        },
+        Opens::Inbox => Handler::Inbox,
+        Opens::Help => Handler::Help,
+        Opens::Nothing => Handler::Nobody,
+    })
 }
 
 /// The language we know a person by where no question tells it.
-fn language_of(context: &ReplyContext) -> Option<String> {
+pub(super) fn language_of(context: &ReplyContext) -> Option<String> {
     let last = context.last_text.as_ref().and_then(|last| last.language.clone());
     last.or_else(|| context.closed.as_ref().and_then(|closed| closed.language.clone()))
 }

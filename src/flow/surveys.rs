@@ -23,6 +23,7 @@ pub(in crate::flow) use words::body_of;
 /// Who began an invitation: a contact file, the person, or an operator.
 pub(super) const CAMPAIGN: &str = "campaign";
 pub(super) const KEYWORD: &str = "keyword";
+pub(super) const OPERATOR: &str = "operator";
 
 /// All a message does to surveys, and what is said back.
 #[derive(Default)]
@@ -219,7 +220,7 @@ fn code_reply(
         Say::Stopped => &texts.stopped,
         Say::Started => &texts.started,
         Say::Confirm => &texts.confirm,
-        Say::Help => &texts.help,
+        Say::Help | Say::HelpByDefault => &texts.help,
     };
     let name = about.and_then(|about| about.name.as_deref());
     let body = merge(text, |field| match field {
@@ -241,7 +242,7 @@ fn reply_draft(
     language: String,
 ) -> Draft {
     Draft {
-        lane: code.carrier.clone(),
+        lane: code.carrier_for(Some(&incoming.lane)).to_owned(),
         purpose,
         campaign,
         programme: None,

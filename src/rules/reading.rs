@@ -336,6 +336,12 @@ impl Reading {
     }
 }
 
+/// A keyword as [`Flag::Keyword`] has it.
+#[must_use]
+pub fn folded_word(word: &str) -> String {
+    strip::folded_word(word)
+}
+
 /// The folded text: what all comparison is made on. Folding twice gives what folding once gives.
 #[must_use]
 pub fn folded(text: &str) -> String {

@@ -55,6 +55,11 @@ static INBOUND: Sql = Sql::new(
     "select {list id, number, code, digest, received_ms, verdict} from ( \
          select n.id, n.number, n.code, n.digest, n.received_ms, n.verdict from {ids} join inbound n on n.id = r.id) x",
 );
+static LANES: Sql = Sql::new(
+    "select {list id, number, code, lane} from ( \
+         select n.id, n.number, n.code, n.lane from {ids} join inbound n on n.id = r.id) x",
+);
+
 /// A message, an invitation, or both. Flat: nested, each row would be read twice.
 #[derive(Deserialize)]
 struct MessageColumns {
@@ -96,6 +101,25 @@ pub(super) async fn each<T: DeserializeOwned>(
     ids: &[impl Serialize],
 ) -> Result<Vec<T>, StoreError> {
     if ids.is_empty() { Ok(Vec::new()) } else { readers.list(sql, ids).await }
+}
+
+#[derive(Deserialize)]
+struct LaneColumns {
+    id: i64,
+    number: Msisdn,
+    code: String,
+    lane: String,
+}
+
+/// By which carrier account each of these handsets wrote last to each code it wrote to.
+pub(super) async fn lanes(
+    readers: &Readers,
+    numbers: &[Msisdn],
+) -> Result<HashMap<(String, Msisdn), String>, StoreError> {
+    let from = newest(readers, numbers, locator::from).await?;
+    let mut rows: Vec<LaneColumns> = each(readers, &LANES, &from).await?;
+    rows.sort_by_key(|row| row.id);
+    Ok(rows.into_iter().map(|row| ((row.code, row.number), row.lane)).collect())
 }
 
 /// What is known about each (code, handset), in their order.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::arrivals::ConversationChange;
+use super::contexts;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
@@ -50,6 +51,10 @@ static OF_NUMBER: Sql = Sql::new(
     "select {list number, code, state, assignee, tags, unread, opened_ms, last_in_ms, last_out_ms, closed_ms} from ( \
          select number, code, state, assignee, tags, unread, opened_ms, last_in_ms, last_out_ms, closed_ms \
          from conversation where number = {int number} order by last_in_ms desc, code) x",
+);
+static GOING_ON: Sql = Sql::new(
+    "select {list code, number} from ( \
+         select c.code, c.number from {ids} join conversation c on c.number = r.id where c.state <> 'closed') x",
 );
 static THREAD: Sql = Sql::new(
     "select {list id, at_ms, direction, text, state, source} from ( \
@@ -140,6 +145,20 @@ impl Store {
         let argument = serde_json::json!({ "number": number });
         let rows: Vec<Columns> = self.inner.readers.list(&OF_NUMBER, &argument).await?;
         Ok(rows.into_iter().map(Conversation::from).collect())
+    }
+
+    /// The conversations of these handsets that are not closed: code and handset of each.
+    pub async fn conversations_that_go_on(
+        &self,
+        numbers: &[Msisdn],
+    ) -> Result<Vec<(String, Msisdn)>, StoreError> {
+        #[derive(Deserialize)]
+        struct Row {
+            code: String,
+            number: Msisdn,
+        }
+        let rows: Vec<Row> = contexts::each(&self.inner.readers, &GOING_ON, numbers).await?;
+        Ok(rows.into_iter().map(|row| (row.code, row.number)).collect())
     }
 
     /// What was said between a handset and a code, oldest first: the newest so many.

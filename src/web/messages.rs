@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::config::{Account, Config, language_tag, milliseconds, purpose_named};
 use crate::flow::accept::{Draft, Origin};
 use crate::flow::handed::{Carried, HandedIn, OnceKey, lane_of, purpose_of};
+use crate::flow::reach::reaches;
 use crate::message::{MessageId, Msisdn, Sender, Source, hex};
 use crate::web::problem::{self, Failure, Fault};
 use crate::web::{Caller, Door};
@@ -230,6 +231,12 @@ impl Check<'_> {
                 self.fault("from", format!("is no sender of this account; these are {}", may.join(", ")))
             }
         });
+        let code = route.as_ref().and_then(|(_, sender)| self.config.code(sender));
+        if let Some((code, to)) = code.zip(to)
+            && let Err(elsewhere) = reaches(self.config, code, to)
+        {
+            self.fault::<()>("to", elsewhere.to_string());
+        }
         let said = wanted.purpose.as_deref();
         let purpose = match (said, said.and_then(purpose_named)) {
             (Some(_), None) => None,

@@ -8,7 +8,7 @@ use backchat::app::open_store;
 use backchat::clock::Clock;
 use backchat::config::{self, Config};
 use backchat::flow::Flow;
-use backchat::flow::campaign::{BrokenRows, Start};
+use backchat::flow::campaign::{AskOne, BrokenRows, Start};
 use backchat::flow::inbound::Incoming;
 use backchat::message::{CampaignId, MessageId, Msisdn, OutcomeKind, Sender};
 use backchat::metrics::Metrics;
@@ -23,6 +23,31 @@ use crate::transcript::{DAY_1_MS, Line};
 const PERSON: Msisdn = Msisdn(447_700_900_001);
 const LANE: &str = "town";
 const LEASE_MS: i64 = 60_000;
+
+/// Codes with other defaults.
+const OTHERS: &str = r#"
+[[code]]
+number = "88003"
+carrier = "town"
+brand = "Acme"
+programmes = ["promo"]
+default = "help"
+[code.keywords]
+AGENT = "inbox"
+JOIN = { opens = "double-opt-in:promo", words = { id = ["HADIAH"] } }
+[[code]]
+number = "88004"
+carrier = "town"
+brand = "Acme"
+default = "survey:coffee"
+[code.keywords]
+AGENT = "inbox"
+[[code]]
+number = "88005"
+carrier = "town"
+brand = "Acme"
+default = "none"
+"#;
 
 /// What a handset shows: when, from whom, and the text.
 type Shown = (i64, String, String);
@@ -49,8 +74,9 @@ impl Town {
             "surveys = {surveys:?}\n[hours]\nenforce = \"never\"\n[store]\n{store}\n[[carrier]]\nname = \"{LANE}\"\nhost = \"127.0.0.1\"\nport = 2775\n\
              system_id = \"town\"\npassword = \"plain:town\"\n\
              [[code]]\nnumber = \"88001\"\ncarrier = \"{LANE}\"\nbrand = \"Acme\"\n\
-             [code.keywords]\nCOFFEE = \"survey:coffee\"\nVISIT = \"survey:visit\"\n\
-             [[code]]\nnumber = \"88002\"\ncarrier = \"{LANE}\"\nbrand = \"Acme\"\n"
+             [code.keywords]\nVISIT = \"survey:visit\"\n\
+             COFFEE = {{ opens = \"survey:coffee\", words = {{ en = [\"Coffee\"], id = [\"KOPI\"] }} }}\n\
+             [[code]]\nnumber = \"88002\"\ncarrier = \"{LANE}\"\nbrand = \"Acme\"\n{OTHERS}"
         );
         let config =
             config::parse("town.toml", &text, folder.path()).unwrap_or_else(|problems| panic!("{problems}"));
@@ -91,6 +117,11 @@ impl Town {
         let flow = self.start().await;
         match line {
             Line::Invite { survey, language, name } => self.invite(&flow, survey, language, name).await,
+            Line::Start { survey, language, name } => {
+                let (survey, language) = (survey.clone(), Some(language.clone()));
+                let name = Some(name.clone()).filter(|name| !name.is_empty());
+                flow.ask_one(&AskOne { survey, to: PERSON, code: None, language, name }).await.unwrap();
+            }
             Line::Undelivered => self.fail_last(&flow.store).await,
             Line::Write { to, text } => {
                 let incoming = self.incoming(to, text);
@@ -102,7 +133,7 @@ impl Town {
         self.end(flow).await
     }
 
-    /// What is kept, line by line: invitations, answers, what others hear of, calls, opt-outs.
+    /// What is kept, line by line: invitations, answers, what others hear of, calls, opt-outs, conversations.
     pub async fn kept(&self) -> Vec<String> {
         const INVITATIONS: &str =
             "select survey || ': ' || state from invitation order by opened_ms, message";
@@ -113,8 +144,10 @@ impl Town {
             "select kind || ' ' || detail from event where kind in ('notify', 'handover') order by id";
         const CALLS: &str = "select 'call ' || state || ' ' || words from callback order by booked_ms";
         const STOPS: &str = "select 'stopped ' || scope from optout order by scope";
+        // Where people read all that comes, a conversation tells nothing.
+        const CONVERSATIONS: &str = "select 'conversation ' || code || ' ' || state from conversation where code >= '88003' order by code";
         let mut kept = Vec::new();
-        for query in [INVITATIONS, ANSWERS, EVENTS, CALLS, STOPS] {
+        for query in [INVITATIONS, ANSWERS, EVENTS, CALLS, STOPS, CONVERSATIONS] {
             kept.extend(
                 self.query(query).await.into_iter().map(|line| plain_event(&line).trim_end().to_owned()),
             );

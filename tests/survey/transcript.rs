@@ -29,6 +29,8 @@ pub struct Timed {
 pub enum Line {
     /// `! support en Ana`: invited, in a language, by name.
     Invite { survey: String, language: String, name: String },
+    /// `! start support en Ana`: put to them by an operator.
+    Start { survey: String, language: String, name: String },
     /// `! undelivered`: the carrier says that the last text did not arrive.
     Undelivered,
     /// `< 4`, `< 88002: 4`: the person writes to a code.
@@ -80,11 +82,13 @@ fn what(line: &str) -> Option<Line> {
     match sign {
         "!" if rest == "undelivered" => Some(Line::Undelivered),
         "!" => {
-            let mut words = rest.splitn(3, ' ');
-            Some(Line::Invite {
-                survey: words.next()?.to_owned(),
-                language: words.next()?.to_owned(),
-                name: words.next().unwrap_or_default().to_owned(),
+            let by_hand = rest.strip_prefix("start ");
+            let mut words = by_hand.unwrap_or(rest).splitn(3, ' ');
+            let (survey, language) = (words.next()?.to_owned(), words.next()?.to_owned());
+            let name = words.next().unwrap_or_default().to_owned();
+            Some(match by_hand {
+                Some(_) => Line::Start { survey, language, name },
+                None => Line::Invite { survey, language, name },
             })
         }
         "<" => {

@@ -1,13 +1,14 @@
 //! A contact file becomes an audience: read twice, first to find every broken row, then put down group by group. How far it
 //! was read is marked in the same commit, so that an import cut short goes on where it stopped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 
 use super::{BrokenRows, CampaignError};
 use crate::config::{Contact, Contacts, RowFault, open_contacts};
 use crate::flow::Flow;
+use crate::flow::reach::Elsewhere;
 use crate::rules::hours::Place;
 use crate::store::{Audience, AudienceGroup, AudienceRow, Campaign, CampaignProgress, StoreError};
 
@@ -25,6 +26,9 @@ pub struct Imported {
     pub accepted: u64,
     /// Rows left out.
     pub refused: u64,
+    /// Of these, by this import: numbers of countries that the campaign's code does not serve, by country; `?` where none
+    /// is known.
+    pub elsewhere: BTreeMap<String, u64>,
     /// Rows whose number stood in an earlier row: written to once.
     pub doubled: u64,
     /// Of the accepted, those an earlier import had put down already.
@@ -51,7 +55,9 @@ impl Flow {
     ) -> Result<Imported, CampaignError> {
         let earlier = campaign.accepted.cast_unsigned();
         let refused = campaign.refused.cast_unsigned();
-        let mut imported = Imported { accepted: earlier, refused, doubled: 0, earlier };
+        let mut imported = Imported { accepted: earlier, refused, earlier, ..Imported::default() };
+        let voice = self.voice_of_campaign(campaign)?;
+        let codes = voice.codes();
         let mut known = Known::default();
         for group in self.store.audience_groups(&campaign.id).await? {
             known.groups.insert(super::planner::place_of(&group)?, group);
@@ -71,10 +77,16 @@ impl Flow {
                 Err(problem) if problem.fault == RowFault::Doubled => imported.doubled += 1,
                 _ if !is_new => {}
                 Err(_) => imported.refused += 1,
-                Ok(contact) => {
-                    self.note(campaign, contact, &mut known)?;
-                    imported.accepted += 1;
-                }
+                Ok(contact) => match voice.codes_to(&codes, contact.number) {
+                    Ok(_) => {
+                        self.note(campaign, contact, &mut known)?;
+                        imported.accepted += 1;
+                    }
+                    Err(Elsewhere { country, .. }) => {
+                        imported.refused += 1;
+                        *imported.elsewhere.entry(country.unwrap_or("?".to_owned())).or_default() += 1;
+                    }
+                },
             }
             known.upto = known.upto.max(line);
             if known.rows.len() == BATCH {
@@ -85,7 +97,7 @@ impl Flow {
             }
         }
         written(writing).await?;
-        if !known.rows.is_empty() || imported.doubled > 0 {
+        if !known.rows.is_empty() || imported.doubled > 0 || !imported.elsewhere.is_empty() {
             self.store.put_audience(known.take(campaign, &imported)).await?;
         }
         progress(imported.accepted);

@@ -202,7 +202,9 @@ impl Flow {
         let codes = voice.codes();
         let (mut drafts, mut asked, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for (row, draft) in people.iter().zip(all) {
-            let place = open.place(voice.config(), &campaign.id, survey, &codes, row.number);
+            // Where the countries have changed since the import, who was accepted is asked all the same.
+            let served = voice.codes_to(&codes, row.number).unwrap_or_else(|_| codes.clone());
+            let place = open.place(voice.config(), &campaign.id, survey, &served, row.number);
             let Some((code, turn)) = place else { continue };
             let progress = match turn {
                 survey::Turn::Free => survey::Progress::opened(&survey.plan, now_ms),
@@ -223,7 +225,11 @@ impl Flow {
             open.take(invitation.clone());
             match turn {
                 survey::Turn::Free => {
-                    drafts.push(Draft { lane: code.carrier.clone(), sender: code.number.clone(), ..draft });
+                    drafts.push(Draft {
+                        lane: code.carrier().to_owned(),
+                        sender: code.number.clone(),
+                        ..draft
+                    });
                     asked.push(invitation);
                 }
                 survey::Turn::Taken => waiting.push(invitation),

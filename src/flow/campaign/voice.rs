@@ -8,7 +8,8 @@ use super::{CampaignError, Says, Settings};
 use crate::config::{Code, Config, Survey};
 use crate::flow::Flow;
 use crate::flow::accept::{Draft, Origin};
-use crate::message::{Purpose, Sender, Source};
+use crate::flow::reach::{Elsewhere, reaches};
+use crate::message::{Msisdn, Purpose, Sender, Source};
 use crate::rules::hours::{Evidence, Place};
 use crate::rules::merge::merge;
 use crate::store::{AudienceRow, Campaign};
@@ -60,7 +61,7 @@ impl Flow {
                 (code, *purpose)
             }
         };
-        let (lane, sender, brand) = (code.carrier.clone(), code.number.clone(), code.brand.clone());
+        let (lane, sender, brand) = (code.carrier().to_owned(), code.number.clone(), code.brand.clone());
         Ok(Voice { lane, sender, purpose, brand, programme: None, says: says.clone(), config })
     }
 }
@@ -89,13 +90,28 @@ impl Voice {
         std::iter::once(&self.sender).chain(others).filter_map(|sender| self.config.code(sender)).collect()
     }
 
+    /// Those of them that serve a person's country, or why the first one does not.
+    pub(super) fn codes_to<'c>(&self, codes: &[&'c Code], to: Msisdn) -> Result<Vec<&'c Code>, Elsewhere> {
+        let (mut served, mut elsewhere) = (Vec::with_capacity(codes.len()), None);
+        for code in codes {
+            match reaches(&self.config, code, to) {
+                Ok(()) => served.push(*code),
+                Err(why) => elsewhere = elsewhere.or(Some(why)),
+            }
+        }
+        match elsewhere {
+            Some(why) if served.is_empty() => Err(why),
+            _ => Ok(served),
+        }
+    }
+
     /// The configuration it began with.
     pub(super) fn config(&self) -> &Config {
         &self.config
     }
 
     /// The words to one person, with their language.
-    fn words(&self, row: &AudienceRow) -> (String, Option<String>) {
+    pub(super) fn words(&self, row: &AudienceRow) -> (String, Option<String>) {
         let language = row.language.as_deref();
         let (text, language) = match (&self.says, self.survey()) {
             (Says::Text { text, .. }, _) => (text.as_str(), language.map(ToOwned::to_owned)),

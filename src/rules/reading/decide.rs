@@ -99,10 +99,10 @@ impl<'a> Reply<'a> {
             return verdict(reading, Verdict::Ambiguous, rule);
         }
         if let Some(keyword) = self.keyword() {
+            reading.flags.push(Flag::Keyword(folded_word(&keyword.word)));
             if keyword.opens == Opens::OptIn && self.is_alone(&all) {
                 return verdict(reading, Verdict::OptIn, "start.keyword");
             }
-            reading.flags.push(Flag::Keyword(folded_word(&keyword.word)));
             let (meaning, rule) = match keyword.opens {
                 Opens::Survey => (Verdict::FreeText, "keyword"),
                 Opens::OptIn => (Verdict::Ambiguous, "start.keyword_and_more"),
