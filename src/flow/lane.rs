@@ -162,6 +162,7 @@ impl LaneMachine {
             self.give_back();
             return Step::Stopped;
         }
+        self.stay_within_reach(now.ms);
         if now.ms < self.pause_until {
             return Step::Wait(self.pause_until);
         }
@@ -318,6 +319,15 @@ impl LaneMachine {
     /// Whether nothing is in hand, out, or to be written down.
     pub fn is_idle(&self) -> bool {
         self.hands.is_empty() && self.cut.is_none() && self.outstanding.is_empty() && self.tally.is_empty()
+    }
+
+    /// A time of day that was set back puts everything that was to come far ahead: nothing is waited for longer than it
+    /// ever is.
+    fn stay_within_reach(&mut self, now_ms: i64) {
+        self.pause_until = self.pause_until.min(now_ms + STORE_PAUSE_MS);
+        self.look_at = self.look_at.min(now_ms + LOOK_EVERY_MS);
+        self.looked_at = self.looked_at.min(now_ms);
+        self.recover_at = self.recover_at.map(|at_ms| at_ms.min(now_ms + RECOVER_EVERY_MS));
     }
 
     fn rest(&mut self, now: Now) {

@@ -9,6 +9,7 @@ use super::error::StoreError;
 use super::rows::{Acceptance, ChunkId, ReceiptRow, Record, SliceMark};
 use super::writer::{Answer, Write};
 use super::{accept, accounts, audience, consent, desk, erase, events, inbound, outcomes, pulse, queue};
+use crate::crash::{self, Point};
 
 /// Runs the writes merged by kind. What is accepted and who said STOP comes first, so that a slice in the same commit
 /// sees it; leases come last, so that they find what was just queued.
@@ -97,6 +98,9 @@ pub(super) async fn apply(
         .flatten()
         .collect();
     let mut fates = outcomes::receipts(tx, &receipts).await?.into_iter();
+    if !receipts.is_empty() {
+        crash::point(Point::ReceiptWritten);
+    }
     for (index, write) in indexed() {
         if let Write::Receipts(rows) = write {
             answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));
