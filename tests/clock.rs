@@ -3,13 +3,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backchat::app::Server;
 use backchat::clock::Clock;
 use backchat::config;
+use backchat::flow::lane::{LaneMachine, LaneSettings, Now, Step};
 use backchat::message::Msisdn;
+use backchat::rules::delivery::Patience;
+use backchat::rules::machines::doubt::{AfterHold, Doubts, InDoubtPolicy};
+use backchat::rules::machines::faults::Planted;
 use backchat::simulator::{Account, Settings, Simulator};
+use backchat::smpp::door::Door;
+use backchat::store::StoreError;
 use serde_json::json;
 
 #[path = "support/doors.rs"]
@@ -86,4 +93,22 @@ async fn a_clock_set_forward_and_back_by_an_hour_neither_stops_nor_doubles_anyth
     assert_eq!(memory.states.get("delivered"), Some(&(7 * 20)), "{memory:?}");
     server.stop().await;
     carrier.stop().await;
+}
+
+#[test]
+fn a_lane_that_rests_after_a_failure_does_not_rest_an_hour_longer_when_the_clock_is_set_back() {
+    let mut lane = LaneMachine::new(LaneSettings {
+        name: "main".to_owned(),
+        slice_parts: 10,
+        patience: Patience::default(),
+        doubts: Doubts { policy: InDoubtPolicy::Never, hold: Duration::ZERO, after: AfterHold::Leave },
+        short_code: (3, 0),
+        planted: Planted::NONE,
+    });
+    let (door, now) = (Arc::<Door>::default(), |ms| Now { instant: Instant::now(), ms });
+    assert!(matches!(lane.step(now(HOUR_MS), 10, &door), Step::Look));
+    lane.looked(now(HOUR_MS), Err(StoreError::Busy));
+    assert!(matches!(lane.step(now(HOUR_MS), 10, &door), Step::Wait(until_ms) if until_ms > HOUR_MS));
+    assert!(matches!(lane.step(now(0), 10, &door), Step::Wait(until_ms) if until_ms <= 1_000));
+    assert!(matches!(lane.step(now(1_000), 10, &door), Step::Look));
 }

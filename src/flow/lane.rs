@@ -13,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::pdu::Sm;
-
 use crate::flow::consent::Judgement;
 use crate::message::{IdSource, MessageId, Msisdn, Outbound, OutcomeKind, Purpose};
 use crate::rules::delivery::Patience;
@@ -27,7 +25,7 @@ use crate::smpp::door::{Door, Pass};
 use crate::smpp::submission::{PartTag, Settled, Submission};
 use crate::store::{ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
-use parts::{Prepared, prepare, take_slice, validity};
+use parts::{Prepared, instant_of, prepare, take_slice};
 pub(super) use parts::{part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
@@ -43,6 +41,8 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
+/// The first time sooner: that database mostly has the lease of a process that was just killed.
+const RECOVER_SOON_MS: i64 = 2_000;
 /// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
 const MESSAGES_IN_HAND: usize = 16_000;
 /// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
@@ -170,7 +170,7 @@ impl LaneMachine {
             return cut.step();
         }
         // The start has just done it.
-        let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_EVERY_MS);
+        let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_SOON_MS);
         if self.lease_lost || now.ms >= recover_at {
             return Step::Recover;
         }
@@ -421,10 +421,10 @@ impl LaneMachine {
             History::Taken(taken) => taken.get(&id).map(Vec::as_slice).unwrap_or_default(),
             History::Unknown => &[],
         };
-        let not_after = one.message.expires_ms.map(|until| {
-            now.instant + Duration::from_millis(u64::try_from(until - now.ms).unwrap_or_default())
-        });
-        let validity = validity(now.ms, one.message.expires_ms, hand.closes_ms);
+        let not_after = one.message.expires_ms.map(|until_ms| instant_of(now, until_ms));
+        // The carrier may try until the message's time or its people's hours end, whichever comes first.
+        let valid_until =
+            not_after.into_iter().chain(hand.closes_ms.map(|at_ms| instant_of(now, at_ms))).min();
         let before = submissions.len();
         let missing = parts.into_iter().zip(0_i64..).filter(|(_, part)| !taken.contains(part));
         submissions.extend(missing.map(|(sm, part)| Submission {
@@ -433,7 +433,8 @@ impl LaneMachine {
             scopes: Arc::clone(&one.scopes),
             pass: Arc::clone(pass),
             not_after,
-            sm: Sm { validity_period: validity.clone(), ..sm },
+            valid_until,
+            sm,
         }));
         let parts = submissions.len() - before;
         if parts == 0 {

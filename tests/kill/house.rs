@@ -45,6 +45,24 @@ pub enum Memory {
     Postgres(String),
 }
 
+/// A running gateway. It does not outlive the test.
+pub struct Gateway(Child);
+
+impl Gateway {
+    /// Whether it has ended by itself.
+    pub fn has_died(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // One that has died by itself cannot be killed, and need not be.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub struct House {
     pub carrier: Simulator,
     pub clients: Arc<Clients>,
@@ -105,7 +123,7 @@ impl House {
     }
 
     /// Starts a gateway, to die at this passage of a point where one is named.
-    pub fn start(&mut self, crash_at: Option<(Point, u64)>) -> Child {
+    pub fn start(&mut self, crash_at: Option<(Point, u64)>) -> Gateway {
         self.began_ms.push(Clock::System.now_ms());
         let mut command = Command::new(env!("CARGO_BIN_EXE_backchat"));
         command
@@ -118,19 +136,18 @@ impl House {
         if let Some((point, passage)) = crash_at {
             command.env("BACKCHAT_CRASH_AT", format!("{}:{passage}", point.name()));
         }
-        command.spawn().unwrap()
+        Gateway(command.spawn().unwrap())
     }
 
     /// Waits until the gateway listens, or has died.
-    pub async fn is_up(&self, gateway: &mut Child) {
-        let up = || has_died(gateway) || TcpStream::connect(self.http).is_ok();
+    pub async fn is_up(&self, gateway: &mut Gateway) {
+        let up = || gateway.has_died() || TcpStream::connect(self.http).is_ok();
         assert!(until(PATIENCE, up).await, "it starts");
     }
 
     /// Kills a gateway, where it has not died by itself.
-    pub fn kill(&mut self, mut gateway: Child) {
-        gateway.kill().unwrap();
-        gateway.wait().unwrap();
+    pub fn kill(&mut self, gateway: Gateway) {
+        drop(gateway);
         self.bound += BOUND;
     }
 
@@ -156,9 +173,4 @@ impl House {
         };
         tokio::time::timeout(PATIENCE, all).await.is_ok()
     }
-}
-
-/// Whether it has ended by itself.
-pub fn has_died(gateway: &mut Child) -> bool {
-    gateway.try_wait().unwrap().is_some()
 }

@@ -15,9 +15,8 @@ use crate::house::{CODE, House, RATE, WINDOW};
 
 /// A tenth of a second's rate may leave at once. What waits unread in the sockets, a window at most, may be read at once.
 const BURST: u64 = RATE / 10 + WINDOW;
-/// From when a PDU's time is set to when the carrier reads it: a slice and a window wait in between, on a busy machine. And
-/// a carrier's time has whole seconds, one at least.
-const ON_THE_WAY_MS: i64 = 3_000;
+/// From when a PDU is written to when the carrier reads it, on a busy machine; and its time has whole seconds, one at least.
+const ON_THE_WAY_MS: i64 = 2_000;
 
 /// Judges what happened. The memory is read as it is now.
 pub async fn judge(house: &House, finished: bool, name: &str) {
