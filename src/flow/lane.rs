@@ -41,8 +41,6 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
-/// The first time sooner: that database mostly has the lease of a process that was just killed.
-const RECOVER_SOON_MS: i64 = 2_000;
 /// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
 const MESSAGES_IN_HAND: usize = 16_000;
 /// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
@@ -170,7 +168,7 @@ impl LaneMachine {
             return cut.step();
         }
         // The start has just done it.
-        let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_SOON_MS);
+        let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_EVERY_MS);
         if self.lease_lost || now.ms >= recover_at {
             return Step::Recover;
         }
