@@ -64,8 +64,6 @@ pub struct Flow {
 impl Flow {
     /// Journeys over this memory, under this configuration.
     pub fn new(store: Store, config: Config, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        // Made ready before the first reply, which would wait for it.
-        drop(config.reader());
         Self {
             // The run, not the node, is in an id: a command beside the server makes ids of its own.
             ids: IdSource::new(u16::try_from(store.epoch() & 1023).unwrap_or_default()),

@@ -2,6 +2,7 @@
 
 pub mod message;
 pub mod backoff;
+pub mod crash;
 pub mod rules;
 pub mod config;
 pub mod clock;

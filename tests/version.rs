@@ -117,6 +117,7 @@ async fn what_smpp_3_3_cannot_say_is_settled_as_refused_without_being_written_an
         scopes: Arc::new([]),
         pass: door.enter(),
         not_after: None,
+        valid_until: None,
         sm,
     });
     assert!(handle.submit(submissions.collect()).is_ok(), "it takes them");

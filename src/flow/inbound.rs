@@ -14,6 +14,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::config::DefaultAlphabet;
+use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::receipts::take_receipts;
 use crate::message::{Msisdn, Sender, hex};
@@ -116,6 +117,9 @@ async fn sort_arrivals(
 }
 
 async fn take_pieces(flow: &Flow, mut pieces: mpsc::UnboundedReceiver<(Piece, Arrival)>) {
+    // Made ready beside the start: what is queued goes out meanwhile, and only who writes waits.
+    let config = flow.config();
+    let _ = tokio::task::spawn_blocking(move || drop(config.reader())).await;
     let mut joiner = Joiner::new(PARTS_WAIT_MS);
     flow.wait_for_parts_begun(&mut joiner).await;
     let mut batch = Vec::new();
@@ -164,6 +168,7 @@ impl Flow {
             }
             match self.reply_to(group).await {
                 Ok(stops) => {
+                    stops.iter().for_each(|_| crash::point(Point::StopDone));
                     answer(&waiting, Ok(()));
                     stops.iter().for_each(|read_at| self.metrics.stop_to_answer.keep(read_at.elapsed()));
                 }

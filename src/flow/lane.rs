@@ -13,8 +13,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::pdu::Sm;
-
 use crate::flow::consent::Judgement;
 use crate::message::{IdSource, MessageId, Msisdn, Outbound, OutcomeKind, Purpose};
 use crate::rules::delivery::Patience;
@@ -27,7 +25,7 @@ use crate::smpp::door::{Door, Pass};
 use crate::smpp::submission::{PartTag, Settled, Submission};
 use crate::store::{ChunkId, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, StoreError};
 
-use parts::{Prepared, prepare, take_slice, validity};
+use parts::{Prepared, instant_of, prepare, take_slice};
 pub(super) use parts::{addresses, part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
@@ -162,6 +160,7 @@ impl LaneMachine {
             self.give_back();
             return Step::Stopped;
         }
+        self.stay_within_reach(now.ms);
         if now.ms < self.pause_until {
             return Step::Wait(self.pause_until);
         }
@@ -320,6 +319,15 @@ impl LaneMachine {
         self.hands.is_empty() && self.cut.is_none() && self.outstanding.is_empty() && self.tally.is_empty()
     }
 
+    /// A time of day that was set back puts everything that was to come far ahead: nothing is waited for longer than it
+    /// ever is.
+    fn stay_within_reach(&mut self, now_ms: i64) {
+        self.pause_until = self.pause_until.min(now_ms + STORE_PAUSE_MS);
+        self.look_at = self.look_at.min(now_ms + LOOK_EVERY_MS);
+        self.looked_at = self.looked_at.min(now_ms);
+        self.recover_at = self.recover_at.map(|at_ms| at_ms.min(now_ms + RECOVER_EVERY_MS));
+    }
+
     fn rest(&mut self, now: Now) {
         self.pause_until = now.ms + STORE_PAUSE_MS;
     }
@@ -411,10 +419,10 @@ impl LaneMachine {
             History::Taken(taken) => taken.get(&id).map(Vec::as_slice).unwrap_or_default(),
             History::Unknown => &[],
         };
-        let not_after = one.message.expires_ms.map(|until| {
-            now.instant + Duration::from_millis(u64::try_from(until - now.ms).unwrap_or_default())
-        });
-        let validity = validity(now.ms, one.message.expires_ms, hand.closes_ms);
+        let not_after = one.message.expires_ms.map(|until_ms| instant_of(now, until_ms));
+        // The carrier may try until the message's time or its people's hours end, whichever comes first.
+        let valid_until =
+            not_after.into_iter().chain(hand.closes_ms.map(|at_ms| instant_of(now, at_ms))).min();
         let before = submissions.len();
         let missing = parts.into_iter().zip(0_i64..).filter(|(_, part)| !taken.contains(part));
         submissions.extend(missing.map(|(sm, part)| Submission {
@@ -423,7 +431,8 @@ impl LaneMachine {
             scopes: Arc::clone(&one.scopes),
             pass: Arc::clone(pass),
             not_after,
-            sm: Sm { validity_period: validity.clone(), ..sm },
+            valid_until,
+            sm,
         }));
         let parts = submissions.len() - before;
         if parts == 0 {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::config::Carrier;
+use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::consent::judgement;
 use crate::flow::lane::{LaneMachine, LaneSettings, Now, Room, Step};
@@ -136,6 +137,7 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             Step::Lease(line, messages) => {
                 let now_ms = flow.clock.now_ms();
                 let answer = flow.store.lease_chunks(&lane.name, &line, messages, now_ms, lease_ms()).await;
+                crash::point(Point::Leased);
                 let mut answer = told(&lane, "no work can be read", answer);
                 if let Ok(chunks) = &mut answer {
                     for chunk in std::mem::take(chunks) {
@@ -153,6 +155,7 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             Step::Mark(marks) => {
                 let answer = flow.store.mark_slice(marks).await;
                 let answer = told(&lane, "a slice cannot be marked, nothing is sent", answer);
+                crash::point(Point::SliceMarked);
                 let submissions = lane.machine().marked(flow.now(), answer);
                 lane.submit(submissions);
                 lane.told.notify_one();

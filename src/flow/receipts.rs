@@ -10,6 +10,7 @@ use protocol::receipt::id_forms;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::inbound::{BATCH, Receipt, answer};
 use crate::flow::lane::{outcome, part_texts};
@@ -53,6 +54,7 @@ impl Flow {
             return Ok(());
         }
         let fates = self.store.receipts(rows.clone()).await?;
+        crash::point(Point::ReceiptDone);
         let mut strays = Vec::new();
         for (fate, row) in fates.iter().zip(rows) {
             match fate {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::lane::{in_doubt_row, part_count, retry_row};
 use crate::flow::outbound::lease_ms;
@@ -54,6 +55,7 @@ impl Flow {
                 recovered.in_doubt += counts.in_doubt;
                 recovered.resent += counts.resent;
             }
+            crash::point(Point::Recovering);
             self.record(all).await?;
         }
         self.metrics.in_doubt.add(recovered.in_doubt);

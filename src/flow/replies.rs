@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use crate::config::{Code, CodeKeyword, Config, DoubleOptIn, Opens};
+use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::inbound::Incoming;
 use crate::flow::surveys::invited;
@@ -48,6 +49,7 @@ impl Flow {
             if let Some(scope) = decision.opt_out.clone().filter(|_| !decision.redelivery) {
                 // Before the commit: from here on nothing more begins, whatever a slice was told.
                 self.door.close(incoming.number, scope);
+                crash::point(Point::StopShut);
                 if let Some(read_at) = read_at {
                     self.metrics.stop_to_gate.keep(read_at.elapsed());
                     stops.push(read_at);

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::{Backoff, scatter};
+use crate::crash::{self, Point};
 use crate::metrics::Metrics;
 use crate::rules::machines::faults::Planted;
 use crate::smpp::driver::Driver;
@@ -287,6 +288,9 @@ impl BindTask {
         loop {
             let wake = self.pump(&mut driver);
             driver.flush();
+            if self.metrics.in_window.get() > 0 {
+                crash::point(Point::SubmitWritten);
+            }
             self.tell();
             let drain = self.handle.drain.clone();
             tokio::select! {
@@ -377,6 +381,7 @@ impl BindTask {
             }
             Event::Answered { tag: Asked::Withdrawal(part), response, .. } => part.end(Some(response.status)),
             Event::Answered { tag: Asked::Part(tag), response, .. } => {
+                crash::point(Point::SubmitAnswered);
                 self.metrics.in_window.less(1);
                 let link = if self.handle.state() == BindState::Up { Link::Up } else { Link::Down };
                 self.outbox.answered(Instant::now(), tag, &response, link, &self.pace);

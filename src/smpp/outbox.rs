@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use protocol::octets::COctets;
 use protocol::pdu::{Body, MessageResp, Pdu};
 use protocol::session::{Refusal, Session};
 use protocol::status::{Status, StatusClass};
+use protocol::time::Time;
 use protocol::tlv::Tag;
 
 use crate::message::Msisdn;
@@ -120,7 +122,11 @@ impl Outbox {
             }
             let part = InFlight { written: Some(now), ..self.queue.pop_front()? };
             let (tag, number) = (part.submission.tag, part.submission.number);
-            let body = Body::SubmitSm(part.submission.sm.clone());
+            let mut sm = part.submission.sm.clone();
+            if let Some(until) = part.submission.valid_until {
+                sm.validity_period = validity(now, until);
+            }
+            let body = Body::SubmitSm(sm);
             match session.request(now, body, Asked::Part(part)) {
                 Ok(_) => written(tag, number),
                 // The carrier's version can't say it, and never will: as good as its refusal.
@@ -227,6 +233,12 @@ impl Outbox {
     fn settlement(&self, tag: PartTag, fate: PartFate) -> Settled {
         Settled { tag, bind: Arc::clone(&self.bind), fate, took: None, unsent: None }
     }
+}
+
+/// From now until then, in whole seconds: one at least, since none is no limit.
+fn validity(now: Instant, until: Instant) -> COctets {
+    let seconds = u32::try_from(until.saturating_duration_since(now).as_secs()).unwrap_or(u32::MAX);
+    Time::after_s(seconds.max(1)).to_string().as_str().into()
 }
 
 fn carrier_id(response: &Pdu) -> Option<String> {

@@ -33,6 +33,8 @@ pub struct Submission {
     pub pass: Arc<Pass>,
     /// Not to be written from this instant on: the message's time has run out.
     pub not_after: Option<Instant>,
+    /// So long the carrier may try: its validity_period is counted from the instant of writing.
+    pub valid_until: Option<Instant>,
     /// The PDU's body.
     pub sm: Sm,
 }

@@ -11,6 +11,7 @@ use super::writer::{Answer, Write};
 use super::{
     accept, accounts, audience, consent, desk, erase, events, inbound, outcomes, pulse, queue, retention,
 };
+use crate::crash::{self, Point};
 
 /// Runs the writes merged by kind. What is accepted and who said STOP comes first, so that a slice in the same commit
 /// sees it; leases come last, so that they find what was just queued.
@@ -101,6 +102,9 @@ pub(super) async fn apply(
         .flatten()
         .collect();
     let mut fates = outcomes::receipts(tx, &receipts).await?.into_iter();
+    if !receipts.is_empty() {
+        crash::point(Point::ReceiptWritten);
+    }
     for (index, write) in indexed() {
         if let Write::Receipts(rows) = write {
             answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));

@@ -24,6 +24,7 @@ use super::rows::{
     ReceiptRow, Record, SliceMark, TurnCommit,
 };
 use super::views::Conversation;
+use crate::crash::{self, Point};
 use crate::message::{CampaignId, MessageId, Msisdn};
 use crate::store::{queue, retention};
 
@@ -468,8 +469,12 @@ async fn attempt(tx: &mut Tx<'_>, held: &HashSet<ChunkId>, writes: &[&Write], co
     match apply(tx, held, writes).await {
         Ok(answers) => {
             *committing = true;
+            crash::point(Point::CommitBegins);
             match tx.connection.plain("commit").await {
-                Ok(()) => End::Committed(answers),
+                Ok(()) => {
+                    crash::point(Point::CommitDone);
+                    End::Committed(answers)
+                }
                 Err(error) if commit_is_unknown(&error) => End::Lost(StoreError::Unknown(error.to_string())),
                 Err(error) => undo(tx.connection, judge(&error)).await,
             }

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::address::Address;
-use protocol::octets::COctets;
 use protocol::pdu::Sm;
 use protocol::text::{Alphabet, Parts, Reference, Unsendable, decode, split};
-use protocol::time::Time;
 
+use super::Now;
 use crate::flow::consent::Judgement;
 use crate::message::{Msisdn, Outbound, Scope, Sender, SenderKind};
 
@@ -46,13 +46,9 @@ pub(super) fn take_slice(prepared: &mut VecDeque<Prepared>, parts: usize) -> Vec
     slice
 }
 
-/// How long the carrier may try: until the message's time or its people's hours end, whichever comes first.
-pub(super) fn validity(now_ms: i64, expires_ms: Option<i64>, closes_ms: Option<i64>) -> COctets {
-    let Some(until_ms) = [expires_ms, closes_ms].into_iter().flatten().min() else {
-        return COctets::default();
-    };
-    let seconds = u32::try_from((until_ms - now_ms) / 1_000).unwrap_or_default();
-    Time::after_s(seconds.max(1)).to_string().as_str().into()
+/// When the time of day is so much.
+pub(super) fn instant_of(now: Now, at_ms: i64) -> Instant {
+    now.instant + Duration::from_millis(u64::try_from(at_ms - now.ms).unwrap_or_default())
 }
 
 /// Cuts a message into PDUs; what an ESME gave as octets is passed on as it is. `short_code`: TON and NPI of a short code
