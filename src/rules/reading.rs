@@ -23,6 +23,7 @@ mod decide;
 mod digits;
 mod doubt;
 mod fold;
+mod foreign;
 mod grammar;
 mod items;
 mod labels;
@@ -32,10 +33,12 @@ mod numerals;
 mod packs;
 mod phrases;
 mod scales;
+mod slips;
 mod speech;
 mod spelling;
 mod strip;
 mod tokens;
+mod turned;
 mod view;
 
 #[cfg(test)]

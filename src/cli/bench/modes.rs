@@ -19,7 +19,7 @@ const STOPS_A_SECOND: u64 = 200;
 const STOPS: u64 = 1_000;
 /// What people answer to a question from 1 to 8, in turn.
 const ANSWERS: [&str; 8] =
-    ["3", "7", "3 - too expensive", "two", "I say 5", "4.", "8 other", "Number 1, no coverage here"];
+    ["3", "7", "3 - too expensive", "two", "I say 5", "4.", "6", "Number 1, no coverage here"];
 
 pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figures, Failure> {
     let answering = if mode == Mode::Conversation { Answering::AtOnce } else { Answering::Silent };

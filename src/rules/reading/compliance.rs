@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    lexicon::{is_slip, squeeze},
     packs::WordsPack,
     phrases::{Text, entry_words},
+    slips::{is_slip, squeeze},
     speech::Speech,
     strip,
     tokens::{Kind, Token, script_language, writes},
@@ -58,7 +58,7 @@ pub(super) struct Around<'a> {
 /// The reserved words of all languages.
 #[derive(Debug)]
 pub(super) struct Compliance {
-    languages: BTreeMap<String, Speech>,
+    pub(super) languages: BTreeMap<String, Speech>,
     pub(super) every_language: HashSet<String>,
     every_help: HashSet<String>,
     offered_only: HashSet<String>,
@@ -67,11 +67,16 @@ pub(super) struct Compliance {
     pub(super) real_words: HashSet<String>,
     whole_only: HashSet<String>,
     /// Whole messages that stop or ask for help in one language or another, by wording.
-    everywhere: HashMap<String, (Wish, String)>,
+    pub(super) everywhere: HashMap<String, (Wish, String)>,
+    /// Single stop words by language, which count as foreign ones beside a courtesy of their own language.
+    pub(super) courteous: HashMap<String, Vec<String>>,
 }
 
 /// A foreign word counts as a whole message if it is at least so long: short ones mean other things elsewhere.
 const SHORTEST_FOREIGN: usize = 5;
+
+/// Beside a courtesy of its own language a shorter one is enough.
+const SHORTEST_COURTEOUS: usize = 4;
 
 impl Compliance {
     /// Takes the compiled languages and the lists for all of them.
@@ -93,8 +98,19 @@ impl Compliance {
                 }
             }
         }
+        let mut courteous: HashMap<String, Vec<String>> = HashMap::new();
+        for speech in languages.values().filter(|speech| !speech.writing.glued) {
+            for said in speech.stop.iter().filter(|said| {
+                let own_drafting = usize::from(!speech.first_class.contains(*said));
+                let shortest = SHORTEST_COURTEOUS + own_drafting;
+                !said.contains(' ') && said.chars().count() >= shortest && !real_words.contains(*said)
+            }) {
+                courteous.entry(said.clone()).or_default().push(speech.language.clone());
+            }
+        }
         Self {
             everywhere,
+            courteous,
             every_language: pack.every_language_stop.iter().map(|word| strip::folded_word(word)).collect(),
             every_help: pack.every_language_help.iter().map(|word| strip::folded_word(word)).collect(),
             offered_only: plain(&pack.offered_only),
@@ -161,6 +177,12 @@ impl Compliance {
                 View { speech, text, filler }
             })
             .collect();
+        if has_stop_sign(tokens)
+            && let Some(found) = self.courteous_sign(tokens, &views)
+        {
+            judgement.reserved = Some(found);
+            return judgement;
+        }
         let stop = self.stop(tokens, &views, around, &mut judgement);
         judgement.reserved = stop.or_else(|| {
             if judgement.contradiction.is_some() { None } else { self.help_or_start(tokens, &views, around) }
@@ -179,7 +201,7 @@ impl Compliance {
         let all = |wish, rule| {
             Some(Reserved { wish, rule, language: None, scope: None, tokens: (0..tokens.len()).collect() })
         };
-        if has(&['🛑', '⛔']) {
+        if has_stop_sign(tokens) {
             return all(Wish::Stop, "stop.sign");
         }
         if has(&['✋', '🖐', '🤚', '🚫', '🙅', '🖕', '📵', '🔕']) {
@@ -208,6 +230,10 @@ impl Compliance {
                 return Some(found);
             }
         }
+        if let Some(rule) = self.contradicts(views) {
+            judgement.contradiction = Some(rule);
+            return None;
+        }
         if let Some(found) = self.spelled(tokens, views, judgement) {
             return Some(found);
         }
@@ -219,21 +245,28 @@ impl Compliance {
         let mut asked = None;
         for view in views {
             match view.phrase(around) {
+                Phrase::Stop(_, from, to) if self.turns_round(view, from, to) => {
+                    judgement.contradiction = Some("stop.start");
+                    return None;
+                }
                 Phrase::Stop(rule, from, to) => return Some(view.reserved(Wish::Stop, rule, from, to)),
                 Phrase::Ask => asked = Some("service.cancel"),
                 Phrase::Guarded => judgement.guarded = true,
                 Phrase::None => {}
             }
         }
-        if let Some(rule) = Self::contradicts(views) {
-            judgement.contradiction = Some(rule);
-            return None;
-        }
         for view in views {
             // Not interested, stop: beside a wish about the service only a sentence of its own is one about our messages.
             if let Some(found) = self.in_sentence(tokens, view, around)
                 && (asked.is_none() || found.rule == "stop.sentence")
             {
+                let behind = found.tokens.last().map_or(0, |last| {
+                    (0..view.text.len()).take_while(|at| view.text.token(*at) <= *last).count()
+                });
+                if self.turns_round(view, behind.saturating_sub(1), behind) {
+                    judgement.contradiction = Some("stop.start");
+                    return None;
+                }
                 return Some(found);
             }
         }
@@ -292,24 +325,6 @@ impl Compliance {
 
     fn scope_of_english(&self, scope: &str) -> bool {
         self.languages.get("en").is_some_and(|english| english.scopes.contains(scope))
-    }
-
-    /// STOP and START in one message, or START and a number: `START 0` blocks everything where a regulator takes it.
-    fn contradicts(views: &[View<'_>]) -> Option<&'static str> {
-        views.iter().find_map(|view| {
-            let said: Vec<&str> =
-                (0..view.text.len()).filter(|at| !view.filler[*at]).map(|at| view.text.word(at)).collect();
-            let stop = |word: &&str| view.speech.first_class.contains(*word);
-            let start = |word: &&str| view.speech.start.contains(*word);
-            let number = |word: &&str| word.chars().all(|c| c.is_ascii_digit());
-            if said.len() < 2 || !said.iter().any(start) {
-                return None;
-            }
-            let both = said.iter().all(|word| stop(word) || start(word))
-                && said.iter().any(|word| stop(word) && !start(word));
-            let numbered = said.len() == 2 && start(&said[0]) && number(&said[1]);
-            if both { Some("stop.start") } else { numbered.then_some("start.number") }
-        })
     }
 
     /// STOP among words that do not change it, as a sentence of its own, or standing out in capitals.
@@ -405,20 +420,6 @@ impl Compliance {
         self.foreign(tokens, views, Wish::Help)
     }
 
-    /// A whole message that is a reserved word in a language that is not the contact's.
-    fn foreign(&self, tokens: &[Token], views: &[View<'_>], wish: Wish) -> Option<Reserved> {
-        let said = views.first()?.bare();
-        let (found, language) = self.everywhere.get(&said).filter(|(found, _)| *found == wish)?;
-        let rule = if *found == Wish::Stop { "stop.foreign" } else { "help.foreign" };
-        Some(Reserved {
-            wish,
-            rule,
-            language: Some(language.clone()),
-            scope: None,
-            tokens: (0..tokens.len()).collect(),
-        })
-    }
-
     /// Does a survey label read as a stop word? For the check of a survey's options, and to ask instead of opting out.
     pub(super) fn is_reserved(&self, label: &str) -> bool {
         self.languages.values().any(|speech| {
@@ -426,4 +427,9 @@ impl Compliance {
             speech.stop.contains(&said) || speech.help.contains(&said) || speech.start.contains(&said)
         })
     }
+}
+
+/// A stop sign among the tokens.
+fn has_stop_sign(tokens: &[Token]) -> bool {
+    tokens.iter().any(|token| matches!(token.kind, Kind::Symbol('🛑' | '⛔')))
 }

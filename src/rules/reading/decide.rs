@@ -109,7 +109,8 @@ impl<'a> Reply<'a> {
             };
             return verdict(reading, meaning, rule);
         }
-        if let Some(reserved) = judgement.reserved.as_ref().filter(|reserved| reserved.wish != Wish::Stop) {
+        let asks = judgement.reserved.as_ref().filter(|reserved| reserved.wish != Wish::Stop);
+        if let Some(reserved) = asks.filter(|reserved| !self.is_rather_an_option(reserved, &all)) {
             reading.language_hint.clone_from(&reserved.language);
             let meaning = if reserved.wish == Wish::Help { Verdict::Help } else { Verdict::OptIn };
             return verdict(reading, meaning, reserved.rule);
@@ -216,6 +217,15 @@ impl<'a> Reply<'a> {
         reserved.rule == "stop.wrong_number" && mistyped && (scale.is_some_and(answers) || scale.is_some())
     }
 
+    /// `suport` for poor support: a help word of another language that is one of this question's options, misspelt.
+    fn is_rather_an_option(&self, reserved: &Reserved, items: &[Item]) -> bool {
+        reserved.rule == "help.foreign"
+            && self
+                .context
+                .question
+                .is_some_and(|question| self.named(items, &question.kind).exactly.is_some())
+    }
+
     /// The wish to stop, and the answer beside it.
     fn opted_out(&self, mut reading: Reading, reserved: &Reserved) -> Reading {
         let said: Vec<&str> = self
@@ -226,7 +236,7 @@ impl<'a> Reply<'a> {
             .collect();
         let said = said.join(" ");
         if let Some(question) = self.context.question {
-            if matches!(question.kind, Kind::Range { .. }) && self.reader.compliance.is_score_word(&said) {
+            if matches!(question.kind, Kind::Range { .. }) && self.is_score(reserved, &said) {
                 return verdict(reading, Verdict::Ambiguous, "stop.or_score");
             }
             if reserved.rule == "stop.word" && self.is_option(&question.kind, &said) {
@@ -254,6 +264,15 @@ impl<'a> Reply<'a> {
         }
         reading.language_hint.clone_from(&reserved.language);
         verdict(reading, Verdict::OptOut { scope_word: reserved.scope.clone() }, reserved.rule)
+    }
+
+    /// A stop word that is a middling score too, alone or with courtesies: `cukup`, `ya cukup`.
+    fn is_score(&self, reserved: &Reserved, said: &str) -> bool {
+        let compliance = &self.reader.compliance;
+        let courteous =
+            matches!(reserved.rule, "stop.word" | "stop.foreign") && !compliance.is_reserved(said);
+        compliance.is_score_word(said)
+            || courteous && said.split(' ').any(|word| compliance.is_score_word(word))
     }
 
     /// A keyword of this sender at the head of the reply, unless it is the open question's own.
@@ -345,7 +364,10 @@ impl<'a> Reply<'a> {
                 Found::Ask(rule) => verdict(reading, Verdict::Ambiguous, rule),
                 Found::Nothing => verdict(reading, Verdict::FreeText, "nothing"),
             },
-            Kind::Date => match day(&self.tokens) {
+            Kind::Date => match day(&self.tokens, &self.lexica()) {
+                Day::Is(_) if items.iter().any(is_doubt) => {
+                    verdict(reading, Verdict::Ambiguous, "date.doubt")
+                }
                 Day::Is(value) => verdict(reading, Verdict::Answer(value), "date"),
                 Day::Unclear => verdict(reading, Verdict::Ambiguous, "date.doubt"),
                 Day::Missing => verdict(reading, Verdict::FreeText, "nothing"),
@@ -458,6 +480,11 @@ fn scale_of(kind: &Kind) -> Option<Scale> {
         Kind::Range { min, max } => Some(Scale::Range(*min, *max)),
         _ => None,
     }
+}
+
+/// Not, about, or a question mark: said of a date, it is asked about.
+fn is_doubt(item: &Item) -> bool {
+    item.has(is::NEGATE | is::NEGATE_AFTER | is::APPROX) || item.is_mark('?')
 }
 
 /// A high score with words of blame, a low one with words of praise.

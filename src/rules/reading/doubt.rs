@@ -79,7 +79,7 @@ impl Reply<'_> {
         };
         let beside = |item: &Item| {
             matches!(item.what, What::Mark(_) | What::Symbol(_))
-                || item.has(is::POLITE | is::NEUTRAL | is::INTENSIFIER | is::CUE | is::SCALE)
+                || item.has(is::POLITE | is::NEUTRAL | is::INTENSIFIER | is::CUE | is::SCALE | is::RANGE)
         };
         let approximate = items.iter().any(|item| item.has(is::APPROX) && item.skeleton.starts_with("十分"));
         if approximate {

@@ -113,17 +113,21 @@ const BUILT_IN: u32 = is::HALF
 /// Everyday words count as numbers only with nothing else said; articles and words to ask about not even then.
 fn counts(items: &[Item], at: usize, number: Number, bare: bool, scale: Scale) -> bool {
     let scored = items.get(at + 1).is_some_and(|next| next.has(is::SCALE)) && scale.is_range();
+    // One because there is no signal.
+    let explained =
+        items[at + 1..].iter().find(|next| !next.is_mark(',')).is_some_and(|next| next.has(is::BECAUSE))
+            && items[..at].iter().all(|item| harmless(item) && item.number().is_none());
     let pronoun = at.checked_sub(1).and_then(|i| items[i].number()).is_some_and(|before| before.ordinal);
     match number.strength {
         Strength::Strong => true,
         // The third one.
-        Strength::Weak => (bare || scored) && !pronoun,
+        Strength::Weak => (bare || scored || explained) && !pronoun,
         Strength::Ask | Strength::Article | Strength::Near => false,
     }
 }
 
 /// Says nothing against a number in the same message.
-fn harmless(item: &Item) -> bool {
+pub(super) fn harmless(item: &Item) -> bool {
     match item.what {
         What::Mark(_) | What::Symbol(_) => true,
         What::Stars(filled, hollow) => filled + hollow == 1,
@@ -171,6 +175,7 @@ fn neighbours(
 
 /// `3 sorry I meant 4`: what comes after replaces what came before. Returns whether anything was replaced.
 fn corrections(items: &[Item], candidates: &mut [Candidate]) -> bool {
+    taken_back(items, candidates);
     let Some(last) = items.iter().rposition(|item| item.has(is::CORRECT)) else {
         return candidates.iter().any(|c| c.dropped);
     };
@@ -183,6 +188,22 @@ fn corrections(items: &[Item], candidates: &mut [Candidate]) -> bool {
         candidate.dropped = true;
     }
     true
+}
+
+/// `3 no 4`, `1... no, 2`: a no between two numbers takes the first one back, if no yes or no follows the second.
+fn taken_back(items: &[Item], candidates: &mut [Candidate]) {
+    for left in 0..candidates.len().saturating_sub(1) {
+        let (from, to) = (candidates[left].at, candidates[left + 1].at);
+        let between = &items[from + 1..to];
+        let refused = between.iter().any(|item| item.has(is::NO))
+            && between.iter().all(|item| {
+                matches!(item.what, What::Mark(_)) || item.has(is::NO | is::CORRECT | is::WITHDRAW | is::CUE)
+            });
+        let listed = items[to + 1..].iter().any(|item| item.has(is::YES | is::NO));
+        if refused && !listed && candidates[left].live() && candidates[left + 1].live() {
+            candidates[left].dropped = true;
+        }
+    }
 }
 
 /// What is left: one value in range, in a place where an answer stands, or a question back.
@@ -252,13 +273,15 @@ fn instead(items: &[Item]) -> bool {
     others.count() <= 1 && !items.iter().any(|item| item.is_mark('?'))
 }
 
-/// `3 no wait`: taken back, and nothing put in its place.
+/// `3 no wait`: taken back, and nothing put in its place. Behind a word that is no courtesy it is said of that word
+/// (`4 bill mistake`).
 fn withdrawn(items: &[Item], at: usize) -> bool {
-    items[at + 1..]
-        .iter()
-        .filter(|item| !matches!(item.what, What::Mark(_) | What::Symbol(_)))
-        .take(2)
-        .any(|item| item.has(is::WITHDRAW))
+    let mut words =
+        items[at + 1..].iter().filter(|item| !matches!(item.what, What::Mark(_) | What::Symbol(_)));
+    let takes_back = |item: &Item| item.has(is::WITHDRAW);
+    words
+        .next()
+        .is_some_and(|first| takes_back(first) || harmless(first) && words.next().is_some_and(takes_back))
 }
 
 /// `is 10 good or bad`, `would 8 be for anything else?`: a question about the number. A sign between ends the sentence.
@@ -311,7 +334,7 @@ fn place(
     let doubtful = items.iter().any(|item| item.is_mark('?'));
     if (0..first.at).all(passes) {
         let next = items.get(first.at + 1);
-        let word_ok = next.is_none_or(|item| harmless(item) || label(first.at + 1));
+        let word_ok = next.is_none_or(|item| harmless(item) || item.has(is::BECAUSE) || label(first.at + 1));
         return (digits || word_ok).then_some("number.head");
     }
     if (last.at + 1..items.len()).all(passes) && !doubtful {
@@ -319,7 +342,7 @@ fn place(
         let apart =
             matches!(previous.what, What::Mark(_) | What::Symbol(_)) || items[first.at].gap == Gap::Line;
         let announced = previous.has(is::CUE | is::PRAISE | is::TOPIC | is::CORRECT | is::BLAME)
-            || (digits && previous.has(is::NEUTRAL | is::POLITE));
+            || (digits && previous.has(is::NEUTRAL | is::POLITE | is::LEAD));
         let settled = apart && !previous.is_mark('\'') && !previous.is_mark('&') && !previous.is_mark('/');
         return (settled || announced || label(first.at - 1)).then_some("number.tail");
     }

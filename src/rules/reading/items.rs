@@ -3,7 +3,7 @@
 use super::{
     digits,
     lexica::Lexica,
-    lexicon::{Entry, LONGEST_PHRASE, NumberWord, Strength, is},
+    lexicon::{Entry, LONGEST_PHRASE, Lexicon, NumberWord, Strength, is},
     numerals::push_digits,
     tokens::{Gap, Kind, Token, is_glued_script},
 };
@@ -129,9 +129,14 @@ fn push_word(out: &mut Vec<Item>, tokens: &[Token], at: usize, lexica: &Lexica<'
     }
     // Letters first, then digits: a name or chat (gr8, S21), unless the letters announce an answer (exit3, Ans4).
     if let Some(to) = embedded(tokens, at, lexica) {
+        // m8, gr8: the packs may know it.
+        let spelled =
+            |part: fn(&Token) -> &str| tokens[at..to].iter().map(part).collect::<Vec<_>>().join(" ");
+        let known = lexica.get(&spelled(|token| &token.text), &spelled(|token| &token.skeleton));
         push_one(out, tokens, at, What::Word);
         if let Some(last) = out.last_mut() {
             last.to = to;
+            last.is = known.map_or(0, |entry| entry.is);
         }
         return to;
     }
@@ -265,12 +270,33 @@ fn announces(word: &Token, lexica: &Lexica<'_>) -> bool {
         })
 }
 
+/// Two words that the lexicon has as one: 세 번째.
+fn across_space(token: &Token, next: &Token, lexicon: &Lexicon) -> Option<Entry> {
+    if next.kind != Kind::Word || next.gap != Gap::Space {
+        return None;
+    }
+    lexicon.glued(&format!("{}{}", token.skeleton, next.skeleton)).filter(|entry| entry.number.is_some())
+}
+
 /// A word of a script without spaces: its pieces.
 fn push_glued(out: &mut Vec<Item>, tokens: &[Token], at: usize, lexica: &Lexica<'_>) -> usize {
     let token = &tokens[at];
     let Some(lexicon) = lexica.of_script(&token.skeleton) else {
         return push_one(out, tokens, at, What::Word);
     };
+    if let Some(entry) = tokens.get(at + 1).and_then(|next| across_space(token, next, lexicon)) {
+        let next = &tokens[at + 1];
+        out.push(Item {
+            what: entry.number.map_or(What::Word, |word| What::Number(number_of(word, Form::Word))),
+            is: entry.is,
+            text: format!("{}{}", token.text, next.text),
+            skeleton: format!("{}{}", token.skeleton, next.skeleton),
+            gap: token.gap,
+            from: at,
+            to: at + 2,
+        });
+        return at + 2;
+    }
     let pieces = lexicon.pieces(&token.skeleton);
     let unknown =
         |index: Option<usize>| index.and_then(|i| pieces.get(i)).is_some_and(|piece| piece.entry.is_none());

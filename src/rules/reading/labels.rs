@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{
     fold::{fold, skeleton},
     items::{Item, What},
-    lexicon::{Lexicon, is, is_slip},
+    lexicon::{Lexicon, is},
+    slips::{is_mistyped, is_slip},
     tokens::{Kind, is_glued_script, tokens},
 };
 
@@ -27,6 +28,9 @@ pub(super) struct Named {
 
 /// Shortest label word in which a slip of the finger is forgiven.
 const SHORTEST_FORGIVEN: usize = 6;
+
+/// Shortest label word in which a wrong letter is forgiven.
+const LONG: usize = 8;
 
 /// Reads the items against the options of one language. `lexicon` says which label words tell nothing (too, very).
 pub(super) fn named(items: &[Item], labels: &Labels, lexicon: &Lexicon) -> Named {
@@ -73,17 +77,15 @@ pub(super) fn named(items: &[Item], labels: &Labels, lexicon: &Lexicon) -> Named
 /// Does the reply hold the label's words side by side, two at least?
 fn contains_all(items: &[Item], label: &str) -> bool {
     let label = words_of(label);
-    let text: Vec<&str> = items
-        .iter()
-        .filter(|item| matches!(item.what, What::Word))
-        .flat_map(|item| item.skeleton.split(' '))
-        .collect();
+    let text: Vec<&str> =
+        items.iter().filter(|item| can_name(item)).flat_map(|item| item.skeleton.split(' ')).collect();
     let glued = label.iter().any(|word| word.chars().any(is_glued_script));
     if glued {
         let (label, text): (String, String) = (label.concat(), text.concat());
         return label.chars().count() >= 2 && text.contains(&label);
     }
-    label.len() >= 2 && text.windows(label.len()).any(|window| window == label.as_slice())
+    let says = |(said, word): (&&str, &String)| *said == word || is_slip(said, word);
+    label.len() >= 2 && text.windows(label.len()).any(|window| window.iter().zip(&label).all(says))
 }
 
 fn words_of(label: &str) -> Vec<String> {
@@ -130,6 +132,7 @@ fn says(item: &Item, word: &str) -> bool {
         said == word
             || said.strip_suffix('s') == Some(word) && word.chars().count() >= 4
             || word.chars().count() >= SHORTEST_FORGIVEN && is_slip(said, word)
+            || word.chars().count() >= LONG && item.is == 0 && is_mistyped(said, word)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    lexicon::{Entry, Lexicon, NumberWord, Strength},
+    lexicon::{Entry, Lexicon, NumberWord, Strength, is},
     tokens::{script_language, writes},
 };
 
@@ -80,8 +80,18 @@ impl<'a> Lexica<'a> {
         if safe || ten { Some(entry) } else { (entry.is != 0).then_some(Entry { number: None, ..entry }) }
     }
 
+    /// The month of this name, in the contact's language or in English.
+    pub(super) fn month(&self, skeleton: &str) -> Option<i64> {
+        self.of_script(skeleton)
+            .and_then(|lexicon| lexicon.month(skeleton))
+            .or_else(|| self.base?.month(skeleton))
+    }
+
     /// The number a misspelt word was meant to be.
     pub(super) fn misspelt(&self, skeleton: &str) -> Option<i64> {
+        if self.base.is_some_and(|base| base.is_real(skeleton)) {
+            return None;
+        }
         match self.of_script(skeleton) {
             Some(own) if !self.is_english() => own.misspelt(skeleton, 5),
             _ => self.base?.misspelt(skeleton, 4),
@@ -93,8 +103,25 @@ impl<'a> Lexica<'a> {
         self.keywords.iter().any(|keyword| keyword == skeleton)
     }
 
-    /// Does chat write `value` for a sound before this word?
+    /// Does chat write `value` for a sound before this word? English chat does not, where the contact's language has the
+    /// word as one that says nothing (`4 ya`).
     pub(super) fn is_chat(&self, value: i64, next: &str) -> bool {
-        [self.base, self.own].into_iter().flatten().any(|lexicon| lexicon.is_chat(value, next))
+        let meant = |lexicon: Option<&Lexicon>| lexicon.is_some_and(|lexicon| lexicon.is_chat(value, next));
+        let own_word = !self.is_english()
+            && self
+                .own
+                .and_then(|own| own.get(next, next))
+                .is_some_and(|entry| entry.is & (is::NEUTRAL | is::POLITE) != 0);
+        meant(self.own) || meant(self.base) && !own_word
+    }
+
+    /// Does chat write `value` for the beginning of a word that goes on like this (`2moro`)?
+    pub(super) fn is_letters(&self, value: i64, rest: &str) -> bool {
+        [self.base, self.own].into_iter().flatten().any(|lexicon| lexicon.is_letters(value, rest))
+    }
+
+    /// Does this word begin a sentence (the, my, you, it)?
+    pub(super) fn is_subject(&self, word: &str) -> bool {
+        self.get(word, word).is_some_and(|entry| entry.is & is::SUBJECT != 0)
     }
 }

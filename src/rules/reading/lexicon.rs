@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::{
     digits,
     fold::{fold, skeleton},
     packs::{GrammarOf, NumbersOf},
+    slips::{doubles_a_letter, is_slip, squeeze, swaps_inside},
     tokens::{Kind, Token, is_glued_script, tokens},
 };
 
@@ -36,6 +39,10 @@ pub(super) mod is {
     pub(in super::super) const NO: u32 = 1 << 22;
     pub(in super::super) const POLITE: u32 = 1 << 23;
     pub(in super::super) const QUESTION: u32 = 1 << 25;
+    pub(in super::super) const SUBJECT: u32 = 1 << 26;
+    pub(in super::super) const BECAUSE: u32 = 1 << 27;
+    pub(in super::super) const LEAD: u32 = 1 << 28;
+    pub(in super::super) const PART: u32 = 1 << 29;
     /// Known, and nothing of the above.
     pub(in super::super) const OTHER: u32 = 1 << 24;
 
@@ -66,6 +73,10 @@ pub(super) mod is {
             "yes" => YES,
             "no" => NO,
             "question" => QUESTION,
+            "subject" => SUBJECT,
+            "because" => BECAUSE,
+            "lead" => LEAD,
+            "part" => PART,
             "other" => OTHER,
             _ => return None,
         })
@@ -128,10 +139,16 @@ pub(super) struct Lexicon {
     longest_glued: usize,
     /// `2 much`: value and next word.
     chat: HashSet<(i64, String)>,
+    /// `2moro`: value and the rest of the word.
+    letters: HashSet<(i64, String)>,
+    /// Names of months, by skeleton.
+    months: HashMap<String, i64>,
     /// Words a misspelt number could also be.
     real_words: HashSet<String>,
     /// Are accents the difference between words, so that a wrong accent is another word?
     accents_count: bool,
+    /// Number words with their tones left out and their dots kept (`mẹta`), where accents count.
+    toneless: HashMap<String, NumberWord>,
 }
 
 /// Longest phrase looked up, in words.
@@ -149,6 +166,8 @@ impl Lexicon {
         for (key, entries) in grammar.into_iter().flatten() {
             if key == "chat" {
                 lexicon.chat.extend(entries.iter().filter_map(|entry| chat(entry)));
+            } else if key == "letters" {
+                lexicon.letters.extend(entries.iter().filter_map(|entry| chat(entry)));
             } else if let Some(bit) = is::of(key) {
                 entries.iter().for_each(|entry| lexicon.add_word(entry, bit));
             }
@@ -199,6 +218,10 @@ impl Lexicon {
                 }
             }
         }
+        for (month, names) in &pack.month {
+            let Ok(month) = month.parse::<i64>() else { continue };
+            self.months.extend(names.iter().map(|name| (key_of(name, |token| &token.skeleton), month)));
+        }
         for word in &pack.near {
             self.add_number(
                 key_of(word, |token| &token.text),
@@ -234,6 +257,9 @@ impl Lexicon {
                 }
             })
             .or_insert(number);
+        if self.accents_count {
+            self.toneless.entry(toneless(&key)).or_insert(number);
+        }
         self.numbers.entry(key).or_insert(number);
     }
 
@@ -255,7 +281,7 @@ impl Lexicon {
             return Some(*number);
         }
         if self.accents_count && text != skeleton {
-            return None;
+            return self.toneless.get(text).copied().filter(|_| toneless(text) == text);
         }
         self.bare_numbers.get(skeleton).copied()
     }
@@ -265,11 +291,19 @@ impl Lexicon {
         self.chat.contains(&(value, next.to_owned()))
     }
 
+    /// Does chat write `value` for the beginning of a word that goes on like this (`2moro`)?
+    pub(super) fn is_letters(&self, value: i64, rest: &str) -> bool {
+        self.letters.contains(&(value, rest.to_owned()))
+    }
+
     /// A misspelt number word: one letter missing, doubled or two swapped, and only one number word that near. Short words
     /// and real words are left alone, and so is a letter in place of another (`eight`, `fight`).
     pub(super) fn misspelt(&self, skeleton: &str, shortest: usize) -> Option<i64> {
         let length = skeleton.chars().count();
-        if length < shortest || self.real_words.contains(skeleton) || self.words.contains_key(skeleton) {
+        if length < shortest.min(SHORTEST_DOUBLED + 1)
+            || self.real_words.contains(skeleton)
+            || self.words.contains_key(skeleton)
+        {
             return None;
         }
         let squeezed = squeeze(skeleton);
@@ -282,7 +316,8 @@ impl Lexicon {
                     && number.value <= MOST_MISSPELT
                     && !word.contains(' ')
                     && (squeezed.as_deref() == Some(word)
-                        || word.chars().count() >= shortest && is_slip(skeleton, word))
+                        || length >= shortest && word.chars().count() >= shortest && is_slip(skeleton, word)
+                        || word.chars().count() >= SHORTEST_DOUBLED && doubles_a_letter(skeleton, word))
             })
             .map(|(_, number)| number.value)
             .collect();
@@ -292,6 +327,16 @@ impl Lexicon {
             [value] => Some(*value),
             _ => None,
         }
+    }
+
+    /// The month of this name.
+    pub(super) fn month(&self, skeleton: &str) -> Option<i64> {
+        self.months.get(skeleton).copied()
+    }
+
+    /// Is this a real word one slip away from a number word?
+    pub(super) fn is_real(&self, skeleton: &str) -> bool {
+        self.real_words.contains(skeleton)
     }
 
     /// Every number word by skeleton.
@@ -349,6 +394,11 @@ impl Lexicon {
         pieces
     }
 
+    /// What is known of a word in a script without spaces, whole.
+    pub(super) fn glued(&self, skeleton: &str) -> Option<Entry> {
+        self.glued.get(skeleton).copied()
+    }
+
     fn glued_number(&self, chars: &[char]) -> Option<NumberWord> {
         self.glued.get(&chars.iter().collect::<String>()).and_then(|entry| entry.number)
     }
@@ -359,6 +409,9 @@ const LONGEST_RUN: usize = 200;
 
 /// Highest number whose word is recognised misspelt: beyond ten the slips of number words are other words.
 const MOST_MISSPELT: i64 = 10;
+
+/// Shortest number word in which one letter may be doubled: sixx.
+const SHORTEST_DOUBLED: usize = 3;
 
 /// Cost of a character that belongs to no known piece, far above that of a piece.
 const LEFT_OVER: usize = 100;
@@ -378,72 +431,14 @@ pub(super) fn key_of(entry: &str, part: impl Fn(&Token) -> &String) -> String {
     words.join(" ")
 }
 
-/// A word with letters held down let go: three and more of one letter become one. `None` without such letters.
-pub(super) fn squeeze(word: &str) -> Option<String> {
-    let chars: Vec<char> = word.chars().collect();
-    let mut out = String::new();
-    let (mut at, mut held) = (0, false);
-    while at < chars.len() {
-        let run = chars[at..].iter().take_while(|c| **c == chars[at]).count();
-        held |= run >= 3;
-        (0..if run >= 3 { 1 } else { run }).for_each(|_| out.push(chars[at]));
-        at += run;
-    }
-    held.then_some(out)
-}
-
-/// One letter left out, one doubled by accident, or two neighbours swapped.
-pub(super) fn is_slip(typed: &str, word: &str) -> bool {
-    let (typed_length, length) = (typed.chars().count(), word.chars().count());
-    if strsim::osa_distance(typed, word) != 1 {
-        return false;
-    }
-    match typed_length.cmp(&length) {
-        std::cmp::Ordering::Less => true,
-        std::cmp::Ordering::Greater => doubles_a_letter(typed, word),
-        std::cmp::Ordering::Equal => {
-            let mut typed: Vec<char> = typed.chars().collect();
-            let mut word: Vec<char> = word.chars().collect();
-            typed.sort_unstable();
-            word.sort_unstable();
-            typed == word
-        }
-    }
-}
-
-/// Two letters swapped, the first and the last in their places: `thrid`. Ordinals are near too many words for more.
-fn swaps_inside(typed: &str, word: &str) -> bool {
-    typed.chars().count() == word.chars().count()
-        && typed.chars().next() == word.chars().next()
-        && typed.chars().next_back() == word.chars().next_back()
-}
-
-fn doubles_a_letter(typed: &str, word: &str) -> bool {
-    let chars: Vec<char> = typed.chars().collect();
-    (1..chars.len()).any(|at| {
-        chars[at] == chars[at - 1]
-            && chars.iter().enumerate().filter(|(i, _)| *i != at).map(|(_, c)| *c).eq(word.chars())
-    })
+/// A word without the marks of its tones: grave, acute and macron, the dots below kept.
+fn toneless(word: &str) -> String {
+    word.nfd().filter(|c| !matches!(c, '\u{0300}' | '\u{0301}' | '\u{0304}')).nfc().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slips_of_the_finger_are_not_other_words() {
-        assert!(is_slip("sevn", "seven"));
-        assert!(is_slip("eigth", "eight"));
-        assert!(is_slip("threee", "three"));
-        assert!(!is_slip("fight", "eight"));
-        assert!(!is_slip("weight", "eight"));
-    }
-
-    #[test]
-    fn held_letters_are_let_go() {
-        assert_eq!(squeeze("stooop").as_deref(), Some("stop"));
-        assert_eq!(squeeze("stopp"), None);
-    }
 
     #[test]
     fn a_run_is_cut_into_the_fewest_known_pieces() {

@@ -18,6 +18,20 @@ const ENDINGS: &str = "st nd rd th e er re ere eme ieme o a ro ra do da to ta mo
 pub(super) fn push_digits(out: &mut Vec<Item>, tokens: &[Token], at: usize, lexica: &Lexica<'_>) -> usize {
     let token = &tokens[at];
     let (value, mut reject) = whole_number(&token.text);
+    // 2moro is a word.
+    let rest = tokens.get(at + 1).filter(|next| next.kind == Kind::Word && next.gap == Gap::Glued);
+    if let Some(rest) = rest.filter(|rest| lexica.is_letters(value, &rest.skeleton)) {
+        out.push(Item {
+            what: What::Word,
+            is: 0,
+            text: format!("{}{}", token.text, rest.text),
+            skeleton: format!("{}{}", token.skeleton, rest.skeleton),
+            gap: token.gap,
+            from: at,
+            to: at + 2,
+        });
+        return at + 2;
+    }
     reject = reject.or_else(|| before(out, tokens, at, lexica));
     let (mut to, after) = continued(tokens, at);
     reject = reject.or(after);

@@ -133,6 +133,7 @@ pub(super) struct WordsOf {
     pub(super) added_start: Vec<String>,
     pub(super) added_help: Vec<String>,
     pub(super) added_polite: Vec<String>,
+    pub(super) joining: Vec<String>,
 }
 
 /// `numbers.toml`.
@@ -158,6 +159,7 @@ pub(super) struct NumbersOf {
     pub(super) cardinal: BTreeMap<String, Vec<String>>,
     pub(super) added: BTreeMap<String, Vec<String>>,
     pub(super) ordinal: BTreeMap<String, Vec<String>>,
+    pub(super) month: BTreeMap<String, Vec<String>>,
 }
 
 /// `phrases.toml`.

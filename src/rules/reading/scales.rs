@@ -22,8 +22,9 @@ pub(super) fn stars(items: &[Item], candidates: &[Candidate], scale: Scale) -> O
     };
     match candidates {
         [] => {}
-        // 4⭐, and 4⭐⭐⭐⭐ says it twice.
-        [only] if filled + hollow == 1 || only.number.value == filled => return None,
+        // 4⭐, 3 / 5 ⭐, and 4⭐⭐⭐⭐ says it twice.
+        _ if filled + hollow == 1 => return None,
+        [only] if only.number.value == filled => return None,
         _ => return Some(Found::Ask("stars.rival")),
     }
     let Scale::Range(min, max) = scale else {
@@ -65,7 +66,12 @@ pub(super) fn fractions(items: &[Item], candidates: &mut [Candidate], scale: Sca
             continue;
         }
         let (first, second) = (candidates[left].number, candidates[right].number);
-        let clean = first.reject.is_none() && second.reject.is_none();
+        // 2 of 10 steps failed
+        let counted = !slash
+            && items.get(candidates[right].at + 1).is_some_and(|unit| {
+                unit.has(is::UNIT) && !unit.has(is::SCALE) && unit.skeleton.chars().count() > 2
+            });
+        let clean = first.reject.is_none() && second.reject.is_none() && !counted;
         let max = scale.max();
         if scale.is_range() && clean && out_of && second.value == max {
             candidates[right].maximum = true;

@@ -38,6 +38,8 @@ pub(super) struct Speech {
     /// What can follow STOP as its scope.
     pub(super) scopes: HashSet<String>,
     pub(super) negations: HashSet<String>,
+    /// Words with which a message turns round: no, wait, sorry.
+    pub(super) turns: HashSet<String>,
 }
 
 impl Speech {
@@ -66,16 +68,25 @@ impl Speech {
             Patterns::new(language, &entries, &phrases.slots, writing)
         };
         let (mut fillers, mut endings): (HashMap<_, Vec<_>>, HashMap<_, Vec<_>>) = Default::default();
-        for row in
-            words.polite_filler.iter().chain(&words.added_polite).map(|entry| entry_words(entry, writing))
+        for row in [&words.polite_filler, &words.added_polite, &words.joining]
+            .into_iter()
+            .flatten()
+            .map(|entry| entry_words(entry, writing))
         {
             if let (Some(first), Some(last)) = (row.first().cloned(), row.last().cloned()) {
                 fillers.entry(first).or_default().push(row.clone());
                 endings.entry(last).or_default().push(row);
             }
         }
-        let negations =
-            grammar.and_then(|grammar| grammar.get("negate")).map(Vec::as_slice).unwrap_or_default();
+        let single = |keys: &[&str]| -> HashSet<String> {
+            let lists = keys.iter().filter_map(|key| grammar?.get(*key));
+            lists
+                .flatten()
+                .map(|entry| entry_words(entry, writing))
+                .filter(|row| row.len() == 1)
+                .flatten()
+                .collect()
+        };
         Ok(Self {
             language: language.to_owned(),
             writing,
@@ -97,12 +108,8 @@ impl Speech {
             identity: patterns([&phrases.identity, &[]])?,
             around: set([&phrases.around, &[]]),
             scopes: set([&phrases.scope, &[]]),
-            negations: negations
-                .iter()
-                .map(|entry| entry_words(entry, writing))
-                .filter(|row| row.len() == 1)
-                .flatten()
-                .collect(),
+            negations: single(&["negate"]),
+            turns: single(&["yes", "no", "correct", "withdraw"]),
         })
     }
 

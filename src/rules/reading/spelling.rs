@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use super::{
     compliance::{Compliance, Judgement, Reserved, Wish},
     fold::latin_look,
-    lexicon::{is_slip, squeeze},
+    slips::{is_slip, squeeze},
     tokens::{Gap, Kind, Token},
     view::View,
 };
+
+/// Shortest stop word recognised in two parts, and the longest message looked through for one, in words.
+const SHORTEST_PARTED: usize = 7;
+const MOST_WORDS: usize = 6;
 
 impl Compliance {
     /// A stop word that is the whole message, spelled out, stretched, in look-alike letters or with two letters swapped.
@@ -56,6 +60,10 @@ impl Compliance {
                 return Some(everything("en"));
             }
         }
+        // un subscribe me please
+        if let Some(found) = views.iter().find_map(|view| self.parted(tokens, view)) {
+            return Some(found);
+        }
         // ST0P, $top, 5top: one run without spaces.
         let inner: Vec<&Token> = trim(tokens);
         if !inner.is_empty() && inner.iter().skip(1).all(|token| token.gap == Gap::Glued) {
@@ -77,6 +85,22 @@ impl Compliance {
             }
         }
         None
+    }
+
+    /// A long stop word in two, with nothing beside it that changes it.
+    fn parted(&self, tokens: &[Token], view: &View<'_>) -> Option<Reserved> {
+        let text = &view.text;
+        if view.speech.writing.glued || text.len() > MOST_WORDS {
+            return None;
+        }
+        (1..text.len()).find_map(|at| {
+            let joined = format!("{}{}", text.word(at - 1), text.word(at));
+            let is_stop = joined.chars().count() >= SHORTEST_PARTED
+                && (self.every_language.contains(&joined) || view.speech.stop.contains(&joined));
+            let beside = |i: usize| view.filler[i] || view.speech.around.contains(text.word(i));
+            (is_stop && (0..text.len()).all(|i| i == at || i + 1 == at || beside(i)))
+                .then(|| view.everything(tokens, Wish::Stop, "stop.spelling"))
+        })
     }
 
     fn misspelt(&self, word: &str, view: &View<'_>) -> Option<String> {

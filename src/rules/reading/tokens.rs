@@ -72,7 +72,7 @@ pub(super) fn tokens(chars: &[Char]) -> Vec<Token> {
         }
         let kind = kind_of(c);
         let length = match kind {
-            Kind::Digits => chars[at..].iter().take_while(|c| c.c.is_ascii_digit()).count(),
+            Kind::Digits => digits_length(&chars[at..]),
             Kind::Word => word_length(&chars[at..]),
             _ => 1,
         };
@@ -95,6 +95,19 @@ pub(super) fn tokens(chars: &[Char]) -> Vec<Token> {
 
 fn is_letter(c: char) -> bool {
     c.is_alphabetic() || is_combining_mark(c)
+}
+
+/// A run of digits. What one sign stands for (`🔟`) is a number of its own.
+fn digits_length(chars: &[Char]) -> usize {
+    let of_sign = |at: usize| {
+        let same = |other: Option<&Char>| other.is_some_and(|other| other.start == chars[at].start);
+        same(chars.get(at + 1)) || at.checked_sub(1).is_some_and(|before| same(chars.get(before)))
+    };
+    let run = chars.iter().take_while(|c| c.c.is_ascii_digit()).count();
+    if of_sign(0) {
+        return chars[..run].iter().take_while(|c| c.start == chars[0].start).count();
+    }
+    (1..run).find(|at| of_sign(*at)).unwrap_or(run)
 }
 
 /// Letters, and apostrophes or middle dots between two letters.
@@ -213,6 +226,12 @@ mod tests {
         assert_eq!(cut("Ans:-8!"), ["ans", ":", "-", "8", "!"]);
         assert_eq!(cut("gr8 don't 选3"), ["gr", "8", "don't", "选", "3"]);
         assert_eq!(cut("5/5 👍"), ["5", "/", "5", "👍"]);
+    }
+
+    #[test]
+    fn a_number_drawn_as_one_sign_is_a_token_of_its_own() {
+        assert_eq!(cut("🔟🔟 🔟/🔟"), ["10", "10", "10", "/", "10"]);
+        assert_eq!(cut("1️⃣0️⃣"), ["10"]);
     }
 
     #[test]

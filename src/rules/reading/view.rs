@@ -89,7 +89,9 @@ impl View<'_> {
         let text = &self.text;
         let guards: Vec<(usize, usize)> = self.speech.guards.all_in(text).collect();
         let guarded_ask = |from: usize, to: usize| {
-            guards.iter().any(|(g, e)| (*g < from && from < *e) || (*g == from && *e >= to))
+            guards.iter().any(|(g, e)| {
+                (*g < from && from < *e) || (*g == from && *e >= to) || (from < *g && *g < to && *e > to)
+            })
         };
         let asks: Vec<(usize, usize)> =
             self.speech.asks.all_in(text).filter(|(from, to)| !guarded_ask(*from, *to)).collect();
