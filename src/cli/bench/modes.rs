@@ -109,10 +109,13 @@ fn conversation(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure
 /// STOP after STOP: the carrier's side of it, from the deliver_sm handed over to its answer.
 fn stop(stand: &mut Stand<'_>, stops: u64) -> Result<Figures, Failure> {
     let (gateway, _) = stand.serve()?;
+    // The packs are made ready beside the start, and the first who writes waits for them.
+    stand.carrier().order(&Order::Say { count: 1, texts: vec!["hello".to_owned()], a_second: None })?;
+    stand.carrier().until(|told| told.census.replies_acknowledged >= 1)?;
     let (began, idle) = (Instant::now(), gateway.used());
     let order = Order::Say { count: stops, texts: vec!["STOP".to_owned()], a_second: Some(STOPS_A_SECOND) };
     stand.carrier().order(&order)?;
-    stand.carrier().until(|told| told.census.replies_acknowledged >= stops)?;
+    stand.carrier().until(|told| told.census.replies_acknowledged > stops)?;
     let seconds = began.elapsed().as_secs_f64();
     let used = gateway.used().since(idle);
     stand.carrier().order(&Order::Times)?;

@@ -117,7 +117,7 @@ host = "127.0.0.1"
 port = {port}
 system_id = "{LOGIN}"
 password = "plain:{LOGIN}"
-rate = "100000/s"
+rate = "20000/s"
 window = 200
 reconnect = {{ min = "100ms", max = "1s" }}
 [[code]]
