@@ -40,7 +40,7 @@ pub(super) async fn apply(
             Write::Ask(ask) => pulse::ask(tx, ask).await?,
             Write::Told { receipts, at_ms } => accounts::told(tx, receipts, *at_ms).await?,
             Write::SweepAccounts { now_ms } => {
-                let swept = accounts::sweep(tx, *now_ms).await? + retention::parts(tx, *now_ms).await?;
+                let swept = accounts::sweep(tx, *now_ms).await? + retention::leftovers(tx, *now_ms).await?;
                 answers[index] = Ok(Answer::Count(swept));
             }
             Write::Forget(step) => retention::step(tx, step).await?,

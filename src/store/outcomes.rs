@@ -17,7 +17,7 @@ use crate::rules::machines::correlator::Awaited;
 
 /// A receipt can belong to a message the carrier took at most so long ago: carriers use their ids again, and none
 /// keeps trying longer than a week.
-const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
+pub(super) const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 /// Parked receipts looked at in one sweep.
 const SWEEP_ROWS: i64 = 1_000;
 

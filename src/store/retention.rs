@@ -11,6 +11,7 @@ use super::Store;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::locator;
+use super::outcomes::RECEIPT_REACH_MS;
 use super::sql::Sql;
 use super::writer::{Answer, Write};
 use crate::message::{Class, Kept, MessageId, Msisdn, Purpose};
@@ -72,6 +73,10 @@ static NO_CONVERSATIONS: Sql = Sql::new(
 );
 static NO_PARTS: Sql =
     Sql::new("delete from inbound_part where done_ms < {int before_ms} and received_ms < {int before_ms}");
+static NO_WAITING: Sql = Sql::new(
+    "delete from receipt_waiting where receipt in (select w.receipt from receipt_waiting w \
+         where w.receipt < {int before} order by w.receipt limit {int limit})",
+);
 static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
 static NO_KEYS: Sql = Sql::new(
     "delete from locator where generation in (select id from generation) and (key, id) in ( \
@@ -222,7 +227,11 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Forgets the parts of long messages that were put together long ago; how many.
-pub(super) async fn parts(tx: &mut Tx<'_>, now_ms: i64) -> Result<u64, StoreError> {
-    tx.change(&NO_PARTS, &serde_json::json!({ "before_ms": now_ms - PARTS_KEPT_MS })).await
+/// Forgets what is of use to nobody any more: parts of long messages that were put together long ago, and the ids under
+/// which receipts wait for a message that will not come. Tells how many rows.
+pub(super) async fn leftovers(tx: &mut Tx<'_>, now_ms: i64) -> Result<u64, StoreError> {
+    let parts = tx.change(&NO_PARTS, &serde_json::json!({ "before_ms": now_ms - PARTS_KEPT_MS })).await?;
+    let before = MessageId::first_at(now_ms - RECEIPT_REACH_MS).0;
+    let span = serde_json::json!({ "before": before, "limit": ROWS_A_STEP });
+    Ok(parts + tx.change(&NO_WAITING, &span).await?)
 }

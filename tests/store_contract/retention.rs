@@ -16,6 +16,7 @@ crate::contract! {
     more_than_a_step_goes_step_by_step,
     events_go_by_their_own_age,
     parts_put_together_long_ago_are_swept_up,
+    a_receipt_waits_no_longer_than_its_message_can_come,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -167,4 +168,13 @@ async fn parts_put_together_long_ago_are_swept_up(place: Place) {
     assert_eq!(place.count(left).await, 1, "a carrier may send it again");
     store.sweep_accounts(NOW + 3 * DAY_MS).await.unwrap();
     assert_eq!(place.count(left).await, 0);
+}
+
+async fn a_receipt_waits_no_longer_than_its_message_can_come(place: Place) {
+    let store = place.open().await;
+    let young = MessageId::first_at(NOW - DAY_MS).0;
+    store.receipts(vec![receipt(1, "zz", "delivered"), receipt(young, "yy", "delivered")]).await.unwrap();
+    store.sweep_accounts(NOW).await.unwrap();
+    assert_eq!(place.count("select count(*) from receipt_waiting").await, 1, "the one of yesterday waits");
+    assert_eq!(place.count("select count(*) from receipt").await, 2, "what it said is kept");
 }
