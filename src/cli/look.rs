@@ -143,7 +143,7 @@ fn print_life(life: &Life, surface: Surface) {
 
 fn entry_line(entry: &LifeEntry, began_ms: Option<i64>, surface: Surface) -> String {
     let since = began_ms
-        .map(|began_ms| format!("+{:.3} s", (entry.at_ms - began_ms) as f64 / 1_000.0))
+        .map(|began_ms| format!("{:+.3} s", (entry.at_ms - began_ms) as f64 / 1_000.0))
         .unwrap_or_default();
     let detail = entry
         .detail

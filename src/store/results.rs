@@ -39,16 +39,16 @@ static VERDICTS: Sql = Sql::new(
     "select {list state, count} from (select verdict as state, count(*) as count from inbound \
          where campaign = {text campaign} group by verdict order by verdict) x",
 );
-/// From the first time the carrier took the question to the answer that came first.
+/// From the first time the carrier took the question to the answer that came first. Invitations come first: the other way
+/// round each answer would be looked for among all of them.
 static MEDIAN: Sql = Sql::new(
     "select {row took} from (select t.took from ( \
          select min(a.at_ms) - coalesce( \
              (select min(o.at_ms) from outcome o where o.message = i.message and o.kind = 'sent'), i.opened_ms) as took \
-         from invitation i join answer a on a.campaign = i.campaign and a.number = i.number and a.late = 0 \
-         where i.campaign = {text campaign} group by i.number, i.message, i.opened_ms) t \
-     order by t.took limit 1 offset (select count(distinct a.number) / 2 from answer a \
-         join invitation i on i.campaign = a.campaign and i.number = a.number \
-         where a.campaign = {text campaign} and a.late = 0)) x",
+         from invitation i cross join answer a \
+         where i.campaign = {text campaign} and a.campaign = i.campaign and a.number = i.number and a.late = 0 group by i.number, i.message, i.opened_ms) t \
+     order by t.took limit 1 offset (select count(distinct a.number) / 2 from invitation i cross join answer a \
+         where i.campaign = {text campaign} and a.campaign = i.campaign and a.number = i.number and a.late = 0)) x",
 );
 static REPLIES: Sql = Sql::new(
     "select {list id, received_ms, number, code, text, verdict, rule, campaign, question, value, comment, replaced_ms, \
