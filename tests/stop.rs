@@ -1,6 +1,8 @@
 //! STOP through the whole system, on both stores: whatever is queued, in a slice or on its way to the socket, nothing
 //! begins after the STOP was answered, but one confirmation.
 
+#[path = "support/everybody.rs"]
+mod everybody;
 #[path = "support/postgres.rs"]
 mod postgres;
 
@@ -12,8 +14,8 @@ use backchat::app::Server;
 use backchat::clock::Clock;
 use backchat::config;
 use backchat::flow::Flow;
-use backchat::flow::campaign::{self, BrokenRows, NewCampaign, Says, Start};
-use backchat::message::{CampaignId, Msisdn, Purpose};
+use backchat::flow::campaign::{BrokenRows, Start};
+use backchat::message::{CampaignId, Msisdn};
 use backchat::simulator::{Account, Cue, Handsets, ReceiptSettings, Settings, Shares, Simulator, Span};
 use backchat::store::Life;
 
@@ -81,39 +83,13 @@ impl Town {
 
     /// Tells everybody something: a second question would wait for the answer to the first.
     async fn advert(&self, name: &str) {
-        let id = CampaignId(name.to_owned());
-        let contacts = self.people();
-        let new = NewCampaign {
-            id: id.clone(),
-            says: Says::Text {
-                text: "Half price today. Reply STOP to opt out.".into(),
-                purpose: Purpose::Promotional,
-            },
-            sender: None,
-            contacts: "people.csv".into(),
-            settings: campaign::Settings::default(),
-        };
-        let flow = self.flow();
-        flow.create_campaign(&new).await.expect("a campaign");
-        flow.import_contacts(&id, &contacts, BrokenRows::Refuse, |_| {}).await.expect("people");
-        flow.run_campaign(&id).await.expect("it starts");
+        let text = "Half price today. Reply STOP to opt out.";
+        everybody::tell(self.flow(), &self.people(), name, text).await;
     }
 
     /// Waits until nothing is queued and nobody has anything more to say.
     async fn quiet(&self) {
-        loop {
-            self.carrier.wait_idle().await;
-            let planned = self.flow().campaigns_are_planned().await.expect("the campaigns");
-            let depth = self.flow().store.queue_depth("town").await.expect("the queue");
-            if planned
-                && depth.is_empty()
-                && self.flow().metrics.in_window.get() == 0
-                && self.carrier.is_idle()
-            {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+        everybody::quiet(self.flow(), &self.carrier, "town").await;
     }
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+#[path = "support/everybody.rs"]
+mod everybody;
 #[path = "support/postgres.rs"]
 mod postgres;
 
@@ -15,8 +17,7 @@ use backchat::app::Server;
 use backchat::clock::Clock;
 use backchat::config;
 use backchat::flow::Flow;
-use backchat::flow::campaign::{self, BrokenRows, NewCampaign, Says};
-use backchat::message::{CampaignId, Msisdn, Purpose};
+use backchat::message::Msisdn;
 use backchat::simulator::{Account, Handsets, Settings, Simulator};
 
 const FIRST: u64 = 447_700_900_000;
@@ -91,31 +92,12 @@ impl Town {
 
     /// Tells everybody something.
     async fn tell(&self, name: &str, text: &str) {
-        let id = CampaignId(name.to_owned());
-        let new = NewCampaign {
-            id: id.clone(),
-            says: Says::Text { text: text.to_owned(), purpose: Purpose::Promotional },
-            sender: None,
-            contacts: self.people.display().to_string(),
-            settings: campaign::Settings::default(),
-        };
-        self.flow().create_campaign(&new).await.unwrap();
-        self.flow().import_contacts(&id, &self.people, BrokenRows::Refuse, |_| {}).await.unwrap();
-        self.flow().run_campaign(&id).await.unwrap();
+        everybody::tell(self.flow(), &self.people, name, text).await;
     }
 
     /// Waits until nothing is queued and nothing on its way.
     async fn quiet(&self) {
-        loop {
-            self.carrier.wait_idle().await;
-            let planned = self.flow().campaigns_are_planned().await.unwrap();
-            let queued = self.flow().store.queue_depth("town").await.unwrap();
-            let on_its_way = self.flow().metrics.in_window.get();
-            if planned && queued.is_empty() && on_its_way == 0 && self.carrier.is_idle() {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+        everybody::quiet(self.flow(), &self.carrier, "town").await;
     }
 }
 

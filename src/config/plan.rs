@@ -98,6 +98,9 @@ impl Plan {
         if old.hours != new.hours {
             plan.others.push(Change { of: "permitted hours".to_owned(), what: vec!["changed".to_owned()] });
         }
+        if old.retention != new.retention {
+            plan.others.push(Change { of: "retention".to_owned(), what: vec!["changed".to_owned()] });
+        }
         if old.reader().version() != new.reader().version() {
             let what = format!("{} instead of {}", new.reader().version(), old.reader().version());
             plan.others.push(Change { of: "word packs".to_owned(), what: vec![what] });
@@ -187,12 +190,23 @@ fn carrier_change(old: &Carrier, new: &Carrier) -> Option<CarrierChange> {
         default_alphabet: new.default_alphabet,
         receipt_ids: new.receipt_ids,
         short_code: new.short_code,
+        cancel: new.cancel,
         ..old.clone()
     };
     let carrier = new.name.clone();
     if adopted == *new {
-        let settings =
-            differing!(old, new, rate, bind_rate, retry, in_doubt, default_alphabet, receipt_ids, short_code);
+        let settings = differing!(
+            old,
+            new,
+            rate,
+            bind_rate,
+            retry,
+            in_doubt,
+            default_alphabet,
+            receipt_ids,
+            short_code,
+            cancel,
+        );
         return Some(CarrierChange::Adopts { carrier, settings });
     }
     let mut because = differing!(
@@ -281,6 +295,15 @@ mod tests {
         assert_eq!(
             plan.to_string(),
             "carrier main: rate at once, its binds stay\ncode 88001: keywords\nno bind restarts"
+        );
+    }
+
+    #[test]
+    fn what_is_withdrawn_and_what_is_kept_cost_no_bind() {
+        let new = FILE.replace("rate", "cancel = \"after-stop\"\nrate") + "[retention]\nevents = \"30d\"\n";
+        assert_eq!(
+            plan(&new).to_string(),
+            "carrier main: cancel at once, its binds stay\nretention: changed\nno bind restarts"
         );
     }
 

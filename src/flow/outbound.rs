@@ -70,11 +70,11 @@ impl Lane {
         let _ = bind.map(|bind| bind.submit(parts));
     }
 
-    /// Has the carrier asked to drop parts, by a bind that is up; by none, nobody is asked.
+    /// Has the carrier asked to drop parts, by a bind that is up; where none is, nobody is asked.
     pub(super) fn withdraw(&self, parts: Vec<Withdrawal>) {
-        let up = self.binds.iter().find(|bind| bind.may_submit());
-        if let Some(bind) = up.or_else(|| self.binds.first()) {
-            bind.withdraw(parts);
+        match self.binds.iter().find(|bind| bind.may_submit()) {
+            Some(bind) => bind.withdraw(parts),
+            None => parts.into_iter().for_each(|part| part.end(None)),
         }
     }
 

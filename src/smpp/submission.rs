@@ -114,7 +114,7 @@ pub struct Withdrawn {
 
 impl Withdrawal {
     /// It is answered, or will not be.
-    pub(super) fn end(self, status: Option<Status>) {
+    pub fn end(self, status: Option<Status>) {
         // Who asked may be gone: then nobody wants to know.
         let _ = self.told.send(Withdrawn { message: self.message, part: self.part, status });
     }
