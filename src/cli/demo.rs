@@ -73,6 +73,8 @@ pub(crate) async fn run(args: Args) -> Done {
     let config = config::load(&file).map_err(|problems| Failure::wrong(rendered(&problems)))?;
     let server = Server::start(config, Clock::System).await.map_err(Failure::unreachable)?;
     let flow = Arc::clone(server.flow());
+    // The packs are made ready beside the start: nobody is asked before anybody can be understood.
+    drop(flow.reader());
     let recovered = server.recovered();
     if !args.json {
         introduce(&folder, &args, recovered.in_doubt + recovered.unsent > 0);
