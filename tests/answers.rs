@@ -54,7 +54,7 @@ fn backchat(folder: &Path) -> Command {
 }
 
 fn serve(folder: &Path) -> Child {
-    backchat(folder).args(["serve", "--config", "answers.toml"]).stderr(Stdio::null()).spawn().unwrap()
+    backchat(folder).args(["serve", "--config", "answers.toml"]).env("BACKCHAT_LOG", "error").spawn().unwrap()
 }
 
 fn kill(mut gateway: Child) {

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions};
 
 use super::consent::check_key;
 use super::engine::{Connection, Engine, Tx};
 use super::error::{OpenError, StoreError};
 use super::sql::Sql;
+use super::sqlite::Sqlite;
 use super::{Access, Location, Options};
 
 /// `BCHT` in SQLite's header: tells our file from another program's.
@@ -72,7 +72,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
             check_file(file, &place)?;
             let lock = lock_in_turn(file, &place, location, options.access).await?;
             if lock.is_some() {
-                create(file).await.map_err(|error| sqlx_error(&place, &error))?;
+                create(file).map_err(|error| sqlx_error(&place, &error))?;
             }
             lock
         }
@@ -221,17 +221,11 @@ fn lock(file: &Path, place: &str) -> Result<File, OpenError> {
 
 /// Makes a file ours before anything is written to it, and before it is in WAL mode: the header on disk is what
 /// [`check_file`] reads.
-async fn create(file: &Path) -> Result<(), sqlx::Error> {
+fn create(file: &Path) -> Result<(), sqlx::Error> {
     if file.metadata().is_ok_and(|data| data.len() > 0) {
         return Ok(());
     }
-    let options = SqliteConnectOptions::new()
-        .filename(file)
-        .create_if_missing(true)
-        .page_size(super::engine::PAGE_OCTETS)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
-        .pragma("application_id", APPLICATION_ID.to_string());
-    sqlx::SqliteConnection::connect_with(&options).await?.close().await
+    Sqlite::create(file, super::engine::PAGE_OCTETS, APPLICATION_ID)
 }
 
 /// A Postgres schema is ours when it is empty or its `meta` says so.

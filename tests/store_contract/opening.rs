@@ -1,5 +1,9 @@
 //! Opening: ours and not ours, new and newer, to serve and to look.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+
 use backchat::message::MessageId;
 use backchat::store::{Access, Location, OpenError, Options, Store, StoreError, SubjectKey};
 
@@ -8,6 +12,7 @@ use crate::fixtures::*;
 crate::contract! {
     every_start_has_an_epoch_of_its_own,
     a_server_and_a_command_that_start_at_once_on_nothing_both_open,
+    whoever_looks_while_it_is_made_sees_nothing_or_ours,
     another_programs_database_is_refused_and_left_alone,
     a_newer_schema_is_refused,
     what_is_not_there_is_named,
@@ -56,6 +61,27 @@ async fn a_server_and_a_command_that_start_at_once_on_nothing_both_open(place: P
     assert_ne!(server.epoch(), command.epoch());
     command.accept(acceptance(1)).await.unwrap();
     assert_eq!(server.lines(LANE).await.unwrap().len(), 1);
+}
+
+async fn whoever_looks_while_it_is_made_sees_nothing_or_ours(place: Place) {
+    let Location::Sqlite(file) = &place.location else { return };
+    let (seen, made) = (Arc::new(Barrier::new(2)), Arc::new(AtomicBool::new(false)));
+    let (start, stop, watched) = (Arc::clone(&seen), Arc::clone(&made), file.clone());
+    let watcher = std::thread::spawn(move || {
+        let mut ids = BTreeSet::new();
+        start.wait();
+        while !stop.load(Ordering::Relaxed) {
+            if let Some(id) = std::fs::read(&watched).unwrap_or_default().get(68..72) {
+                ids.insert(id.to_vec());
+            }
+        }
+        ids
+    });
+    seen.wait();
+    let store = place.open().await;
+    made.store(true, Ordering::Relaxed);
+    store.close(NOW).await;
+    assert_eq!(watcher.join().unwrap(), BTreeSet::from([b"BCHT".to_vec()]));
 }
 
 async fn another_programs_database_is_refused_and_left_alone(place: Place) {
