@@ -112,6 +112,11 @@ fn seeds_break_no_promise_and_run_the_same_way_twice() {
     println!("{seeds} seeds from {from}: {} steps in {:.1?}", steps.into_inner(), begun.elapsed());
 }
 
+#[test]
+fn a_busy_answer_at_the_very_end_of_a_rest_is_followed_by_another_rest() {
+    assert_eq!(broken_by(24_048, Broken::Nothing), Vec::<String>::new());
+}
+
 /// The seed that catches a fault, and what it says.
 fn caught(broken: Broken) -> Option<(u64, String)> {
     (0..CAUGHT_WITHIN).find_map(|seed| Some((seed, broken_by(seed, broken).into_iter().next()?)))

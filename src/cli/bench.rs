@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// How long the carrier takes to answer a submit, milliseconds
     #[arg(long, default_value_t = 0, value_name = "MS")]
     response_delay_ms: u64,
-    /// Messages already in the database for `history`
+    /// Messages sent before, for `history`
     #[arg(long, default_value_t = 1_000_000, value_name = "N")]
     history: u64,
     /// One JSON document
@@ -74,7 +74,7 @@ pub(crate) enum Mode {
     Stop,
     /// A start with a backlog: the first send, and the memory taken
     Restart,
-    /// End to end again, on top of a long history
+    /// End to end, before and after a long history was sent to other people
     History,
 }
 
@@ -148,8 +148,11 @@ fn line(row: &Row) -> String {
     let figures = &row.figures;
     let time = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), span);
     let mode = row.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let before = figures.before_history_a_second;
+    let before =
+        before.map_or_else(String::new, |rate| format!("  before the history {} a second", thousands(rate)));
     format!(
-        "{mode:<12} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}",
+        "{mode:<12} {:<9} {:>10} {:>10} {:>9} {:>9} {:>9} {:>11.4} {:>9}{before}",
         row.store,
         thousands(figures.a_second),
         figures.accepted_a_second.map_or_else(|| "-".to_owned(), thousands),

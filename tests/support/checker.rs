@@ -84,15 +84,14 @@ fn rate(history: &[Entry], strictness: Strictness, broken: &mut Vec<String>) {
     }
 }
 
-/// A busy carrier is left alone: for the rest it is promised nothing leaves.
+/// A busy carrier is left alone: for the rest it is promised after each such answer nothing leaves.
 fn rest(history: &[Entry], strictness: Strictness, broken: &mut Vec<String>) {
     let rest_us = REST_US - REST_US * strictness.clock_ppm / 1_000_000 - 1;
     let mut until = 0;
     for entry in history {
         match &entry.what {
             What::Began { .. } => until = 0,
-            // a whole window may say so: one trouble
-            What::Busy if entry.at_us >= until => until = entry.at_us + rest_us,
+            What::Busy => until = entry.at_us + rest_us,
             What::Written { .. } if entry.at_us < until => {
                 let since = until - rest_us;
                 broken.push(format!("rest: a part written at {} us, busy since {since} us", entry.at_us));
@@ -333,6 +332,7 @@ mod tests {
         faulted(&twice(Copies::AtLeastOnce, true)[1..], "copies");
         faulted(&[at(1, What::Stopped { number: 7 }), at(2, written(1, 5))], "silence");
         faulted(&[at(1, What::Busy), at(400_000, written(1, 5))], "rest");
+        faulted(&[at(1, What::Busy), at(400_000, What::Busy), at(600_000, written(1, 5))], "rest");
         faulted(&[at(1, accepted(1, Copies::AtMostOnce)), at(2, written(1, 1_001))], "validity");
         faulted(&[at(1, What::SaidTaken { mo: 3 })], "inbound");
         faulted(&[at(1, What::Registered { mo: 3, times: 2 })], "inbound");

@@ -23,6 +23,8 @@ pub(super) struct Figures {
     pub(super) peak_rss_mb: u64,
     /// Messages accepted a second, where they were handed in by others.
     pub(super) accepted_a_second: Option<u64>,
+    /// Messages a second in the same run before the history was there.
+    pub(super) before_history_a_second: Option<u64>,
 }
 
 impl Figures {

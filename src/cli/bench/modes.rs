@@ -9,6 +9,7 @@ use super::measures::Figures;
 use super::stand::{Answering, Stand, StoreChoice};
 use super::{Args, Mode};
 use crate::cli::Failure;
+use crate::cli::paint::thousands;
 use crate::clock::Clock;
 
 /// Messages at most where latency is measured: ten seconds of them.
@@ -17,6 +18,8 @@ const PACED: u64 = 20_000;
 const STOPS_A_SECOND: u64 = 200;
 /// STOPs at most: five seconds of them.
 const STOPS: u64 = 1_000;
+/// Messages of a history sent at a time: what the carrier and a contact file of a run hold in memory.
+const HISTORY_ROUND: u64 = 500_000;
 /// What people answer to a question from 1 to 8, in turn.
 const ANSWERS: [&str; 8] =
     ["3", "7", "3 - too expensive", "two", "I say 5", "4.", "6", "Number 1, no coverage here"];
@@ -25,7 +28,7 @@ pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figure
     let answering = if mode == Mode::Conversation { Answering::AtOnce } else { Answering::Silent };
     let mut stand = Stand::new(args, store, answering)?;
     match mode {
-        Mode::Import => import(&stand, args.messages),
+        Mode::Import => import(&mut stand, args.messages),
         Mode::Campaign => campaign(&mut stand, "bench", args.messages),
         Mode::HttpSingle => handed_in(&mut stand, Way::Single, args.messages),
         Mode::HttpBatch => handed_in(&mut stand, Way::Batch, args.messages),
@@ -39,7 +42,7 @@ pub(super) fn run(mode: Mode, store: &StoreChoice, args: &Args) -> Result<Figure
     }
 }
 
-fn import(stand: &Stand<'_>, messages: u64) -> Result<Figures, Failure> {
+fn import(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
     let (seconds, used) = stand.import("bench", messages)?;
     Ok(Figures::of(messages, seconds).with_use(used))
 }
@@ -141,11 +144,23 @@ fn restart(stand: &mut Stand<'_>, messages: u64) -> Result<Figures, Failure> {
     Ok(Figures { first_ms, ..Figures::of(messages, seconds).with_use(used) })
 }
 
-/// A long history is made the way any is: by sending it. Then one more campaign is measured.
+/// A campaign on an empty database; a long history, made the way any is: by sending it, to other people each time; the
+/// same campaign again.
 fn history(stand: &mut Stand<'_>, args: &Args) -> Result<Figures, Failure> {
-    let rounds = args.history.div_ceil(args.messages.max(1));
-    for round in 0..rounds {
-        campaign(stand, &format!("history-{round}"), args.messages)?;
+    let before = campaign(stand, "before", args.messages)?;
+    let (began, mut sent) = (Instant::now(), args.messages);
+    let all = sent + args.history;
+    while sent < all {
+        let round = (all - sent).min(HISTORY_ROUND);
+        campaign(stand, &format!("history-{sent}"), round)?;
+        sent += round;
+        eprintln!(
+            "history: {} of {} messages, {} s",
+            thousands(sent),
+            thousands(all),
+            began.elapsed().as_secs()
+        );
     }
-    campaign(stand, "bench", args.messages)
+    let after = campaign(stand, "after", args.messages)?;
+    Ok(Figures { before_history_a_second: Some(before.a_second), ..after })
 }

@@ -60,6 +60,8 @@ pub(super) struct Stand<'a> {
     _postgres: Option<Postgres>,
     carrier: Carrier,
     doors: Doors,
+    /// Written to so far: each campaign has people of its own.
+    people: u64,
 }
 
 /// Where the gateway takes messages in.
@@ -139,7 +141,7 @@ max = 8
 [question.text.en]
 ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
 "#;
-        let stand = Self { args, folder, _postgres: postgres, carrier, doors };
+        let stand = Self { args, folder, _postgres: postgres, carrier, doors, people: 0 };
         stand.write("backchat.toml", &config)?;
         stand.write("bench.toml", survey)?;
         Ok(stand)
@@ -156,13 +158,14 @@ ask = "{name|Hello}, why are you leaving? Reply 1-8. STOP to opt out."
         &mut self.carrier
     }
 
-    /// Puts a campaign to so many handsets, from the first, into the queue. How long it took, and what it used.
-    pub(super) fn import(&self, name: &str, count: u64) -> Result<(f64, Use), Failure> {
+    /// Puts a campaign to so many handsets, the next ones, into the queue. How long it took, and what it used.
+    pub(super) fn import(&mut self, name: &str, count: u64) -> Result<(f64, Use), Failure> {
         let mut contacts = String::from("number,language\n");
-        for handset in 0..count {
+        for handset in self.people..self.people + count {
             // into a String nothing fails
             let _ = writeln!(contacts, "+{},en", FIRST_HANDSET + handset);
         }
+        self.people += count;
         let contacts = self.write("contacts.csv", &contacts)?;
         let began = Instant::now();
         let mut command = backchat(self.args.pin)?;

@@ -70,13 +70,12 @@ impl Pacer {
         Ok(())
     }
 
-    /// The carrier said it is busy: the rate falls to half, after a rest in which nothing leaves. A window full of such
-    /// answers is one trouble, not ten.
+    /// The carrier said it is busy: a rest from now in which nothing leaves, then half the rate. A window full of such
+    /// answers is one trouble, not ten: each is followed by a whole rest, but only the first halves.
     pub fn throttled(&mut self, now: Instant) {
-        if self.rest_until.is_some_and(|until| until > now) {
-            return;
+        if self.rest_until.is_none_or(|until| until <= now) {
+            self.share = (self.share(now) / 2.0).max(LEAST_SHARE);
         }
-        self.share = (self.share(now) / 2.0).max(LEAST_SHARE);
         self.rest_until = Some(now + REST);
         self.since = Some(now + REST);
     }
@@ -178,6 +177,17 @@ mod tests {
         assert!((pacer.share(later) - 1.0).abs() < 1e-9);
         let all = leave(&mut pacer, later, Duration::from_secs(1), &bind()).len();
         assert!((100..=110).contains(&all), "{all}");
+    }
+
+    #[test]
+    fn an_answer_late_in_the_rest_is_followed_by_a_whole_rest_and_halves_nothing_more() {
+        let mut pacer = Pacer::new(rate(100), None);
+        let start = Instant::now();
+        pacer.throttled(start);
+        let late = start + REST - Duration::from_millis(1);
+        pacer.throttled(late);
+        assert_eq!(pacer.take(start + REST, &bind()), Err(late + REST));
+        assert!((pacer.share(late + REST) - 0.5).abs() < 1e-9);
     }
 
     #[test]
