@@ -19,8 +19,10 @@ use crate::message::Msisdn;
 const KEYS_A_GENERATION: usize = 32_768;
 /// With so many generations merging does not wait for an idle moment: a lookup costs a probe for each.
 const GENERATIONS: usize = 16;
-/// Keys one step merges, of all generations together: some milliseconds of work.
-const KEYS_A_STEP: usize = 2_000;
+/// Keys one step merges, of all generations together, as near as it can be told: some milliseconds of work.
+const KEYS_A_STEP: u64 = 2_000;
+/// Steps at most between two commits, however many generations there are.
+const STEPS: usize = 8;
 
 // Each is a cross join: SQLite keeps their order, and probes the keys of each generation. Left to itself, it looks at all
 // keys and finds each one's generation.
@@ -104,11 +106,29 @@ pub(super) async fn ids(
 }
 
 /// Where new keys go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Generations {
     current: i64,
     keys: usize,
     full: usize,
+    /// Keys of the oldest one that the next step takes, with those of the others among them.
+    stride: u64,
+}
+
+impl Default for Generations {
+    fn default() -> Self {
+        Self { current: 0, keys: 0, full: 0, stride: KEYS_A_STEP / GENERATIONS as u64 }
+    }
+}
+
+/// The stride after one that moved so many keys. Of numbers in no order every generation has some between any two;
+/// where they came in order none has, and the oldest one's are all that a step moves.
+fn next_stride(stride: u64, moved: u64) -> u64 {
+    match moved {
+        0..1_000 => (stride * 2).min(KEYS_A_STEP),
+        1_000..=KEYS_A_STEP => stride,
+        _ => (stride / 2).max(1),
+    }
 }
 
 #[derive(Deserialize)]
@@ -173,9 +193,9 @@ impl Generations {
         self.full > 0
     }
 
-    /// Whether merging should not wait.
-    pub(super) fn crowded(&self) -> bool {
-        self.full > GENERATIONS
+    /// Steps of merging that should not wait: the more, the more generations there are.
+    pub(super) fn overdue(&self) -> usize {
+        (self.full / GENERATIONS).min(STEPS)
     }
 
     /// Merges a step, in a transaction of its own.
@@ -189,21 +209,44 @@ impl Generations {
     }
 
     /// Gives how many generations are left.
-    async fn step(&self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
+    async fn step(&mut self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
         let (epoch, current) = (tx.epoch, self.current);
         let full: Vec<Id> =
             tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": current })).await?;
         let Some(oldest) = full.first().map(|row| row.id) else { return Ok(0) };
-        let span = serde_json::json!({ "oldest": oldest, "keys": (KEYS_A_STEP / full.len()).max(1) });
+        let span = serde_json::json!({ "oldest": oldest, "keys": self.stride });
         let span: Option<Span> = tx.rows(&SPAN, &span).await?.pop();
         if let Some(Span { low: Some(low), high: Some(high) }) = span {
             let span = serde_json::json!({ "epoch": epoch, "current": current, "low": low, "high": high });
             tx.change(&COPY, &span).await?;
-            tx.change(&REMOVE, &span).await?;
+            let moved = tx.change(&REMOVE, &span).await?;
+            self.stride = next_stride(self.stride, moved);
             Ok(full.len())
         } else {
             tx.change(&FORGET, &serde_json::json!({ "epoch": epoch, "oldest": oldest })).await?;
             Ok(full.len() - 1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys a step moves once the stride has settled: `shared` generations have as many keys between any two as the oldest.
+    fn settled(shared: u64) -> u64 {
+        let mut stride = Generations::default().stride;
+        for _ in 0..20 {
+            stride = next_stride(stride, stride * shared);
+        }
+        stride * shared
+    }
+
+    #[test]
+    fn a_step_moves_about_as_many_keys_whether_they_came_in_order_or_not() {
+        for shared in [1, 2, 5, 16, 40, 211] {
+            let moved = settled(shared);
+            assert!((900..=2_200).contains(&moved), "{moved} keys with {shared} generations");
         }
     }
 }

@@ -293,7 +293,7 @@ impl Writer {
             if ended {
                 break;
             }
-            if self.generations.crowded() {
+            for _ in 0..self.generations.overdue() {
                 self.tidy().await;
             }
         }
