@@ -19,8 +19,9 @@ use crate::message::Msisdn;
 const KEYS_A_GENERATION: usize = 32_768;
 /// With so many generations merging does not wait for an idle moment: a lookup costs a probe for each.
 const GENERATIONS: usize = 16;
-/// Keys one step merges, of all generations together, as near as it can be told: some milliseconds of work.
-const KEYS_A_STEP: u64 = 2_000;
+/// Keys one step merges at most, of all generations together: some milliseconds of work. Only the ids under one key are
+/// never parted.
+const KEYS_A_STEP: usize = 2_000;
 /// Steps at most between two commits, however many generations there are.
 const STEPS: usize = 8;
 
@@ -49,6 +50,11 @@ static FULL: Sql = Sql::new(
 static SPAN: Sql = Sql::new(
     "select {row low, high} from (select min(k.key) as low, max(k.key) as high from ( \
          select key from locator where generation = {int oldest} order by key limit {int keys}) k) x",
+);
+static AMONG: Sql = Sql::new(
+    "select {row keys} from (select count(*) as keys from ( \
+         select 1 from generation g cross join locator l where l.generation = g.id and g.epoch = {int epoch} \
+             and g.id <> {int current} and l.key >= {text low} and l.key <= {text high} limit {int enough}) k) x",
 );
 static COPY: Sql = Sql::new(
     "insert into locator (generation, key, id) select distinct 0, l.key, l.id \
@@ -106,29 +112,11 @@ pub(super) async fn ids(
 }
 
 /// Where new keys go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Generations {
     current: i64,
     keys: usize,
     full: usize,
-    /// Keys of the oldest one that the next step takes, with those of the others among them.
-    stride: u64,
-}
-
-impl Default for Generations {
-    fn default() -> Self {
-        Self { current: 0, keys: 0, full: 0, stride: KEYS_A_STEP / GENERATIONS as u64 }
-    }
-}
-
-/// The stride after one that moved so many keys. Of numbers in no order every generation has some between any two;
-/// where they came in order none has, and the oldest one's are all that a step moves.
-fn next_stride(stride: u64, moved: u64) -> u64 {
-    match moved {
-        0..1_000 => (stride * 2).min(KEYS_A_STEP),
-        1_000..=KEYS_A_STEP => stride,
-        _ => (stride / 2).max(1),
-    }
 }
 
 #[derive(Deserialize)]
@@ -140,6 +128,11 @@ struct Id {
 struct Span {
     low: Option<String>,
     high: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Among {
+    keys: usize,
 }
 
 /// Notes under which keys rows are to be found.
@@ -209,22 +202,39 @@ impl Generations {
     }
 
     /// Gives how many generations are left.
-    async fn step(&mut self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
+    async fn step(&self, tx: &mut Tx<'_>) -> Result<usize, StoreError> {
         let (epoch, current) = (tx.epoch, self.current);
         let full: Vec<Id> =
             tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": current })).await?;
         let Some(oldest) = full.first().map(|row| row.id) else { return Ok(0) };
-        let span = serde_json::json!({ "oldest": oldest, "keys": self.stride });
-        let span: Option<Span> = tx.rows(&SPAN, &span).await?.pop();
-        if let Some(Span { low: Some(low), high: Some(high) }) = span {
+        if let Some((low, high)) = self.span(tx, oldest).await? {
             let span = serde_json::json!({ "epoch": epoch, "current": current, "low": low, "high": high });
             tx.change(&COPY, &span).await?;
-            let moved = tx.change(&REMOVE, &span).await?;
-            self.stride = next_stride(self.stride, moved);
+            tx.change(&REMOVE, &span).await?;
             Ok(full.len())
         } else {
             tx.change(&FORGET, &serde_json::json!({ "epoch": epoch, "oldest": oldest })).await?;
             Ok(full.len() - 1)
+        }
+    }
+
+    /// The first keys of the oldest generation, as many as make a step with those of the others among them; none where it is
+    /// empty. Of numbers in no order every generation has some between any two; where they came in order none has, and the
+    /// oldest one's are all there is to move.
+    async fn span(&self, tx: &mut Tx<'_>, oldest: i64) -> Result<Option<(String, String)>, StoreError> {
+        let mut keys = KEYS_A_STEP;
+        loop {
+            let first: Option<Span> =
+                tx.rows(&SPAN, &serde_json::json!({ "oldest": oldest, "keys": keys })).await?.pop();
+            let Some(Span { low: Some(low), high: Some(high) }) = first else { return Ok(None) };
+            let among = serde_json::json!({
+                "epoch": tx.epoch, "current": self.current, "low": low, "high": high, "enough": KEYS_A_STEP + 1
+            });
+            let among: Option<Among> = tx.rows(&AMONG, &among).await?.pop();
+            if keys == 1 || among.is_none_or(|among| among.keys <= KEYS_A_STEP) {
+                return Ok(Some((low, high)));
+            }
+            keys /= 2;
         }
     }
 }
@@ -232,21 +242,60 @@ impl Generations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::engine::Engine;
+    use crate::store::{Access, Location, Options, Store};
 
-    /// Keys a step moves once the stride has settled: `shared` generations have as many keys between any two as the oldest.
-    fn settled(shared: u64) -> u64 {
-        let mut stride = Generations::default().stride;
-        for _ in 0..20 {
-            stride = next_stride(stride, stride * shared);
+    const GENERATIONS_MADE: i64 = 20;
+    const KEYS_EACH: i64 = 2_500;
+
+    /// Steps until all is merged, where the keys of generation `g` are these numbers.
+    async fn steps(key: fn(i64, i64) -> i64) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("locator.db");
+        let options = Options { now_ms: 0, node: 0, access: Access::Serve, subjects: None };
+        let store = Store::open(&Location::Sqlite(file.clone()), options).await.unwrap();
+        let epoch = store.epoch();
+        store.close(0).await;
+        let mut connection = Engine::sqlite(&file).writer().await.unwrap();
+        let mut generations = Generations::default();
+        for generation in 0..GENERATIONS_MADE {
+            generations.begin(&mut connection, epoch).await.unwrap();
+            connection.begin().await.unwrap();
+            let mut tx = Tx::new(&mut connection, epoch);
+            tx.generation = generations.current();
+            let keys =
+                (0..KEYS_EACH).map(|one| (format!("m{}", 447_700_000_000 + key(generation, one)), one));
+            note(&mut tx, keys).await.unwrap();
+            connection.plain("commit").await.unwrap();
+            generations.grown(KEYS_A_GENERATION);
         }
-        stride * shared
+        generations.begin(&mut connection, epoch).await.unwrap();
+        let mut steps = 0;
+        while generations.unmerged() {
+            generations.merge(&mut connection, epoch).await.unwrap();
+            steps += 1;
+        }
+        let mut tx = Tx::new(&mut connection, epoch);
+        let merged =
+            serde_json::json!({ "epoch": 0, "current": -1, "low": "m", "high": "n", "enough": 1_000_000 });
+        let merged: Vec<Among> = tx.rows(&AMONG, &merged).await.unwrap();
+        assert_eq!(merged[0].keys, usize::try_from(GENERATIONS_MADE * KEYS_EACH).unwrap(), "none is lost");
+        steps
     }
 
-    #[test]
-    fn a_step_moves_about_as_many_keys_whether_they_came_in_order_or_not() {
-        for shared in [1, 2, 5, 16, 40, 211] {
-            let moved = settled(shared);
-            assert!((900..=2_200).contains(&moved), "{moved} keys with {shared} generations");
-        }
+    /// A step moves half of what it may at least, but for the last one of a generation, and one forgets it.
+    const STEPS_WANTED: usize = (GENERATIONS_MADE * (KEYS_EACH / 1_000 + 3)) as usize;
+
+    #[tokio::test]
+    async fn keys_that_came_in_order_are_merged_in_as_few_steps_as_others() {
+        let steps = steps(|generation, one| generation * KEYS_EACH + one).await;
+        assert!(steps <= STEPS_WANTED, "{steps}");
+    }
+
+    #[tokio::test]
+    async fn keys_that_came_in_no_order_are_merged_a_step_at_a_time() {
+        let steps = steps(|generation, one| one * GENERATIONS_MADE + generation).await;
+        let least = usize::try_from(GENERATIONS_MADE * KEYS_EACH).unwrap() / KEYS_A_STEP;
+        assert!((least..=STEPS_WANTED).contains(&steps), "{steps}");
     }
 }

@@ -31,7 +31,10 @@ impl Sqlite {
     /// Makes a file with its id in its header, in one transaction: whoever looks meanwhile, and whatever ends us, finds it
     /// empty or with the id. Each of these settings alone would be a commit of its own, the first one without the id.
     pub(super) fn create(file: &Path, page_octets: u32, application_id: u32) -> Result<(), sqlx::Error> {
-        let connection = Connection::open(file).map_err(told)?;
+        let flags = OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags).map_err(told)?;
         let made = format!(
             "pragma page_size = {page_octets}; begin; pragma auto_vacuum = incremental; \
              pragma application_id = {application_id}; commit"

@@ -1,8 +1,8 @@
 //! Opening: ours and not ours, new and newer, to serve and to look.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
 
 use backchat::message::MessageId;
 use backchat::store::{Access, Location, OpenError, Options, Store, StoreError, SubjectKey};
@@ -12,7 +12,6 @@ use crate::fixtures::*;
 crate::contract! {
     every_start_has_an_epoch_of_its_own,
     a_server_and_a_command_that_start_at_once_on_nothing_both_open,
-    whoever_looks_while_it_is_made_sees_nothing_or_ours,
     another_programs_database_is_refused_and_left_alone,
     a_newer_schema_is_refused,
     what_is_not_there_is_named,
@@ -45,6 +44,34 @@ fn both_engines_have_the_same_tables_and_columns() {
     assert_eq!(sqlite, postgres);
 }
 
+#[tokio::test]
+async fn whoever_looks_while_a_file_is_made_sees_nothing_or_ours() {
+    let place = Place::sqlite();
+    let Location::Sqlite(file) = &place.location else { unreachable!("a file") };
+    let (file, made) = (file.clone(), Arc::new(AtomicBool::new(false)));
+    let (looking, has_begun) = std::sync::mpsc::channel();
+    let watcher = std::thread::spawn({
+        let made = Arc::clone(&made);
+        move || {
+            let mut ids = BTreeSet::new();
+            loop {
+                let last = made.load(Ordering::Relaxed);
+                let octets = std::fs::read(&file).unwrap_or_default();
+                ids.extend(octets.get(68..72).map(<[u8]>::to_vec));
+                let _ = looking.send(());
+                if last {
+                    return ids;
+                }
+            }
+        }
+    });
+    has_begun.recv().unwrap();
+    let store = place.open().await;
+    made.store(true, Ordering::Relaxed);
+    assert_eq!(watcher.join().unwrap(), BTreeSet::from([b"BCHT".to_vec()]));
+    store.close(NOW).await;
+}
+
 async fn every_start_has_an_epoch_of_its_own(place: Place) {
     let store = place.open().await;
     let first = store.epoch();
@@ -61,27 +88,6 @@ async fn a_server_and_a_command_that_start_at_once_on_nothing_both_open(place: P
     assert_ne!(server.epoch(), command.epoch());
     command.accept(acceptance(1)).await.unwrap();
     assert_eq!(server.lines(LANE).await.unwrap().len(), 1);
-}
-
-async fn whoever_looks_while_it_is_made_sees_nothing_or_ours(place: Place) {
-    let Location::Sqlite(file) = &place.location else { return };
-    let (seen, made) = (Arc::new(Barrier::new(2)), Arc::new(AtomicBool::new(false)));
-    let (start, stop, watched) = (Arc::clone(&seen), Arc::clone(&made), file.clone());
-    let watcher = std::thread::spawn(move || {
-        let mut ids = BTreeSet::new();
-        start.wait();
-        while !stop.load(Ordering::Relaxed) {
-            if let Some(id) = std::fs::read(&watched).unwrap_or_default().get(68..72) {
-                ids.insert(id.to_vec());
-            }
-        }
-        ids
-    });
-    seen.wait();
-    let store = place.open().await;
-    made.store(true, Ordering::Relaxed);
-    store.close(NOW).await;
-    assert_eq!(watcher.join().unwrap(), BTreeSet::from([b"BCHT".to_vec()]));
 }
 
 async fn another_programs_database_is_refused_and_left_alone(place: Place) {
