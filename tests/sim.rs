@@ -117,6 +117,11 @@ fn a_busy_answer_at_the_very_end_of_a_rest_is_followed_by_another_rest() {
     assert_eq!(broken_by(24_048, Broken::Nothing), Vec::<String>::new());
 }
 
+#[test]
+fn a_part_taken_before_a_retry_is_in_no_doubt_when_the_retry_is_interrupted() {
+    assert_eq!(broken_by(57_133, Broken::Nothing), Vec::<String>::new());
+}
+
 /// The seed that catches a fault, and what it says.
 fn caught(broken: Broken) -> Option<(u64, String)> {
     (0..CAUGHT_WITHIN).find_map(|seed| Some((seed, broken_by(seed, broken).into_iter().next()?)))

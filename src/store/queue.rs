@@ -84,10 +84,12 @@ static OWNERLESS: Sql = Sql::new(
              and id not in (select cast(h.value as bigint) from {each {text held}} h) \
          order by id limit {int limit}) x",
 );
+/// What this attempt knows of parts, and those it did not send because an earlier one had them taken.
 static ANSWERED: Sql = Sql::new(
     "select {list message, part} from (select distinct o.message, o.part \
          from {rows message bigint, attempt bigint} \
-         join outcome o on o.message = r.message and o.attempt = r.attempt order by o.message, o.part) x",
+         join outcome o on o.message = r.message \
+             and (o.attempt = r.attempt or (o.attempt < r.attempt and o.kind = 'sent')) order by o.message, o.part) x",
 );
 static ENDED: Sql = Sql::new("update run set ended_ms = {int at_ms} where epoch = {int epoch}");
 
@@ -324,31 +326,37 @@ pub(super) async fn interrupted(
     });
     tx.change(&TAKE_OVER, &argument).await?;
     let chunks: Vec<ChunkColumns> = tx.rows(&OWNERLESS, &argument).await?;
-    let chunks = with_members(tx, chunks, now_ms).await?;
-    let marked = |chunk: &LeasedChunk| chunk.sent_upto.min(chunk.members.len());
-    let asked: Vec<_> = chunks
+    // Each by itself: a message of a chunk in progress may be in the chunk that tries it again, too.
+    let mut judged = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        for chunk in with_members(tx, vec![chunk], now_ms).await? {
+            judged.push(judge(tx, chunk).await?);
+        }
+    }
+    Ok(judged)
+}
+
+/// What may have left of a chunk, and what of it is known.
+async fn judge(tx: &mut Tx<'_>, chunk: LeasedChunk) -> Result<Interrupted, StoreError> {
+    let (marked, unsent) = chunk.members.split_at(chunk.sent_upto.min(chunk.members.len()));
+    let asked: Vec<_> = marked
         .iter()
-        .flat_map(|chunk| chunk.members[..marked(chunk)].iter().map(|message| (message.id, chunk.attempt)))
-        .map(|(message, attempt)| serde_json::json!({ "message": message, "attempt": attempt }))
+        .map(|message| serde_json::json!({ "message": message.id, "attempt": chunk.attempt }))
         .collect();
     let rows: Vec<Answered> = if asked.is_empty() { Vec::new() } else { tx.list(&ANSWERED, &asked).await? };
     let mut parts: HashMap<MessageId, Vec<i64>> = HashMap::new();
     for row in rows {
         parts.entry(row.message).or_default().push(row.part);
     }
-    let judged = chunks.into_iter().map(|chunk| {
-        let (marked, unsent) = chunk.members.split_at(marked(&chunk));
-        let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
-        for message in marked {
-            match parts.remove(&message.id) {
-                Some(parts) => answered.push((message.clone(), parts)),
-                None => in_doubt.push(message.clone()),
-            }
+    let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
+    for message in marked {
+        match parts.remove(&message.id) {
+            Some(parts) => answered.push((message.clone(), parts)),
+            None => in_doubt.push(message.clone()),
         }
-        let unsent = unsent.to_vec();
-        Interrupted { chunk, in_doubt, answered, unsent }
-    });
-    Ok(judged.collect())
+    }
+    let unsent = unsent.to_vec();
+    Ok(Interrupted { chunk, in_doubt, answered, unsent })
 }
 
 /// Notes that this run has ended by itself.

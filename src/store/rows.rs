@@ -95,10 +95,10 @@ pub struct LeasedChunk {
 pub struct Interrupted {
     /// The chunk, with all members.
     pub chunk: LeasedChunk,
-    /// At or under the watermark without an outcome for this attempt: may have left.
+    /// At or under the watermark, and nothing is known of it: may have left.
     pub in_doubt: Vec<Outbound>,
-    /// Under the watermark with at least one outcome for this attempt, and the parts that have one. A message of
-    /// more parts than are listed is in doubt for the rest.
+    /// Under the watermark with parts that have an outcome for this attempt or that an earlier one had taken, and these
+    /// parts. A message of more parts than are listed is in doubt for the rest.
     pub answered: Vec<(Outbound, Vec<i64>)>,
     /// Over the watermark: certainly never written.
     pub unsent: Vec<Outbound>,

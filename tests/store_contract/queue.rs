@@ -15,6 +15,8 @@ crate::contract! {
     the_lines_that_wait_are_told_in_order_of_urgency_each_with_when_it_is_due,
     two_stores_over_one_database_never_lease_the_same_chunk,
     a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt,
+    what_an_earlier_attempt_had_taken_is_in_no_doubt,
+    a_message_of_a_chunk_in_progress_and_of_its_retry_is_judged_in_each,
     an_interrupted_chunk_is_told_again_until_it_is_settled,
     a_chunk_in_somebodys_hands_is_not_interrupted,
     a_lease_whose_asker_has_gone_turns_up_as_interrupted,
@@ -213,6 +215,56 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
     let answered: Vec<(i64, Vec<i64>)> =
         found[0].answered.iter().map(|(message, parts)| (message.id.0, parts.clone())).collect();
     assert_eq!(answered, [(1, vec![0]), (2, vec![0]), (5, vec![0, 1])]);
+}
+
+async fn what_an_earlier_attempt_had_taken_is_in_no_doubt(place: Place) {
+    let store = place.open().await;
+    store.accept(acceptance(3)).await.unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
+    store.mark_chunk(mark(100, 3, 1..=3)).await.unwrap();
+    let retry = |message, attempt, part| {
+        let again = outcome(message, OutcomeKind::Retry);
+        backchat::store::OutcomeRow { attempt, part, ..again }
+    };
+    let again = NewChunk { attempt: 1, carries_on: Some(ChunkId(100)), ..chunk(101, 1..=3) };
+    let first = Record {
+        outcomes: vec![sent(1, "id-1"), sent(2, "id-2"), retry(1, 0, 1), retry(2, 0, 1), retry(3, 0, 0)],
+        retry: vec![again],
+        done: vec![ChunkId(100)],
+        ..Record::default()
+    };
+    store.record(first).await.unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
+    store.mark_chunk(mark(101, 3, 1..=3)).await.unwrap();
+    store.record(Record { outcomes: vec![retry(2, 1, 1)], ..Record::default() }).await.unwrap();
+    store.close(NOW).await;
+
+    let store = place.open().await;
+    let found = store.interrupted(NOW, LEASE).await.unwrap();
+    let answered: Vec<(i64, Vec<i64>)> =
+        found[0].answered.iter().map(|(message, parts)| (message.id.0, parts.clone())).collect();
+    assert_eq!(answered, [(1, vec![0]), (2, vec![0, 1])], "only the second part of 1 may have left");
+    assert_eq!(ids(&found[0].in_doubt), [3]);
+}
+
+async fn a_message_of_a_chunk_in_progress_and_of_its_retry_is_judged_in_each(place: Place) {
+    let store = place.open().await;
+    store.accept(acceptance(2)).await.unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
+    store.mark_chunk(mark(100, 2, 1..=2)).await.unwrap();
+    let again = NewChunk { attempt: 1, carries_on: Some(ChunkId(100)), ..chunk(101, [1]) };
+    let outcomes = vec![outcome(1, OutcomeKind::Retry)];
+    store.record(Record { outcomes, retry: vec![again], ..Record::default() }).await.unwrap();
+    store.lease_chunk(LANE, &line(), NOW, LEASE).await.unwrap().unwrap();
+    store.mark_chunk(mark(101, 1, [1])).await.unwrap();
+    store.close(NOW).await;
+
+    let store = place.open().await;
+    let found = store.interrupted(NOW, LEASE).await.unwrap();
+    let [first, retry] = found.as_slice() else { panic!("two chunks: {found:?}") };
+    assert_eq!((first.chunk.id, ids(&first.in_doubt)), (ChunkId(100), vec![2]));
+    assert_eq!(first.answered.iter().map(|(message, _)| message.id.0).collect::<Vec<_>>(), [1]);
+    assert_eq!((retry.chunk.id, ids(&retry.in_doubt)), (ChunkId(101), vec![1]));
 }
 
 async fn an_interrupted_chunk_is_told_again_until_it_is_settled(place: Place) {

@@ -298,7 +298,8 @@ impl Model {
                 unsent.push(message.clone());
                 continue;
             }
-            let rows = self.rows(message.id).filter(|row| row.attempt == chunk.attempt);
+            let taken = |row: &&OutcomeRow| row.attempt < chunk.attempt && row.kind == OutcomeKind::Sent;
+            let rows = self.rows(message.id).filter(|row| row.attempt == chunk.attempt || taken(row));
             let parts: BTreeSet<i64> = rows.map(|row| row.part).collect();
             if parts.is_empty() {
                 in_doubt.push(message.clone());
