@@ -59,9 +59,10 @@ pub use error::{OpenError, StoreError};
 pub use pulse::{AskKind, AskRow, PulseRow};
 pub use retention::Forgotten;
 pub use rows::{
-    Acceptance, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
+    Acceptance, Answered, CallbackRow, Campaign, CampaignProgress, CampaignState, Check, ChunkId, Claimed,
     DueInvitation, EventRow, Interrupted, Invitation, InvitationChange, InvitationStanding, LeasedChunk,
     LineDue, Marked, NamedPart, NewChunk, OutcomeRow, ReceiptFate, ReceiptRow, Record, SliceMark, TurnCommit,
+    Word,
 };
 pub use sent::{HeldPart, UnansweredPart};
 pub use views::{

@@ -122,6 +122,11 @@ fn a_part_taken_before_a_retry_is_in_no_doubt_when_the_retry_is_interrupted() {
     assert_eq!(broken_by(57_133, Broken::Nothing), Vec::<String>::new());
 }
 
+#[test]
+fn what_an_earlier_attempt_had_wholly_taken_is_told_as_sent_when_its_retry_is_interrupted() {
+    assert_eq!(broken_by(78_699, Broken::Nothing), Vec::<String>::new());
+}
+
 /// The seed that catches a fault, and what it says.
 fn caught(broken: Broken) -> Option<(u64, String)> {
     (0..CAUGHT_WITHIN).find_map(|seed| Some((seed, broken_by(seed, broken).into_iter().next()?)))

@@ -29,7 +29,7 @@ use parts::{Prepared, instant_of, prepare, take_slice};
 pub(super) use parts::{addresses, part_count, part_texts};
 pub use settlement::Taken;
 use settlement::{Tally, outcome_of};
-pub(super) use settlement::{in_doubt_row, outcome, retry_row};
+pub(super) use settlement::{in_doubt_row, outcome, retry_row, taken_before};
 use slices::{Cut, Hand, History, Piece};
 
 /// A lane looks for work this often even when nobody wakes it: what is relied on. Waking only makes it sooner.
@@ -437,8 +437,7 @@ impl LaneMachine {
         let parts = submissions.len() - before;
         if parts == 0 {
             // Word of it came while it waited to be sent again.
-            let cause = "the carrier has it from an earlier attempt";
-            return self.end(chunk, outcome_of(id, attempt, OutcomeKind::Sent, cause, now.ms));
+            return self.end(chunk, taken_before(id, attempt, now.ms));
         }
         let awaited = if one.message.registered_delivery.is_some() { Awaited::Yes } else { Awaited::No };
         let (purpose, to) = (one.message.purpose, one.message.to);

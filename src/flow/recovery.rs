@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::crash::{self, Point};
 use crate::flow::Flow;
-use crate::flow::lane::{in_doubt_row, part_count, retry_row};
+use crate::flow::lane::{in_doubt_row, part_count, retry_row, taken_before};
 use crate::flow::outbound::lease_ms;
 use crate::message::{IdSource, MessageId};
 use crate::rules::machines::doubt::{AfterHold, Doubts, InDoubtPolicy, Resolution};
 use crate::rules::machines::faults::{Fault, Planted};
-use crate::store::{ChunkId, Interrupted, NewChunk, Record, StoreError};
+use crate::store::{Answered, ChunkId, Interrupted, NewChunk, Record, StoreError, Word};
 
 /// What becomes of a message in doubt whose carrier is not in the configuration any more: nobody can send it again.
 const NO_CARRIER: Doubts =
@@ -84,13 +84,19 @@ pub fn settlement(
     let mut outcomes = Vec::new();
     let (mut doubtful, mut resent) = (0, Vec::new());
     let mut wait = Duration::ZERO;
-    let unanswered = in_doubt.into_iter().map(|message| (message, Vec::new()));
-    for (message, known) in unanswered.chain(answered) {
+    let unanswered =
+        in_doubt.into_iter().map(|message| Answered { message, parts: Vec::new(), word: Word::Nothing });
+    for Answered { message, parts: known, word } in unanswered.chain(answered) {
         let parts = part_count(&message);
         let mut missing: Vec<i64> = (0_i64..).take(parts).filter(|part| !known.contains(part)).collect();
-        // Everything of it has an outcome: what follows from that was written with the last of them.
-        if missing.is_empty() {
-            continue;
+        match (word, missing.is_empty()) {
+            // What follows from the last outcome was written with it.
+            (Word::Ended, _) | (Word::Parts | Word::Refused, true) => continue,
+            (Word::Nothing, true) => {
+                outcomes.push(taken_before(message.id, chunk.attempt, now_ms));
+                continue;
+            }
+            (_, false) => {}
         }
         if planted.has(Fault::ResendUnlisted) {
             missing.clear();
@@ -98,6 +104,9 @@ pub fn settlement(
         let doubt = |part: &i64| in_doubt_row(&chunk.lane, message.id, chunk.attempt, *part, now_ms);
         outcomes.extend(missing.iter().map(doubt));
         doubtful += 1;
+        if word == Word::Refused {
+            continue;
+        }
         match doubts.resolve(message.purpose) {
             Resolution::Again(hold) => {
                 outcomes.push(retry_row(message.id, chunk.attempt, hold, now_ms));
@@ -128,4 +137,82 @@ pub fn settlement(
     let retry = retry.into_iter().flatten().collect();
     let record = Record { outcomes, retry, done: vec![chunk.id], ..Record::default() };
     Settlement { record, counts }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Class, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
+    use crate::store::LeasedChunk;
+
+    const NOW: i64 = 1_790_000_000_000;
+    const RESEND: Doubts =
+        Doubts { policy: InDoubtPolicy::Resend, hold: Duration::ZERO, after: AfterHold::Resend };
+
+    /// A chunk that was tried before, with one message in two parts; what its second attempt's end comes to.
+    fn settled(parts: &[i64], word: Word) -> Vec<(i64, OutcomeKind)> {
+        let message = Outbound {
+            id: MessageId(7),
+            lane: "north".to_owned(),
+            purpose: Purpose::Survey,
+            campaign: None,
+            sender: Sender("88001".to_owned()),
+            to: Msisdn(447_700_900_001),
+            body: "word ".repeat(50),
+            language: None,
+            source: Source::Campaign,
+            accepted_ms: NOW,
+            expires_ms: None,
+            zone: None,
+            account: None,
+            reference: None,
+            registered_delivery: None,
+            relay: None,
+            programme: None,
+        };
+        let chunk = LeasedChunk {
+            id: ChunkId(100),
+            lane: "north".to_owned(),
+            class: Class::Survey,
+            campaign: None,
+            attempt: 1,
+            sent_upto: 1,
+            lease_until_ms: NOW,
+            closes_ms: None,
+            members: vec![message.clone()],
+        };
+        let answered = vec![Answered { message, parts: parts.to_vec(), word }];
+        let interrupted = Interrupted { chunk, in_doubt: Vec::new(), answered, unsent: Vec::new() };
+        let Settlement { record, counts } =
+            settlement(interrupted, RESEND, NOW, &IdSource::new(1), Planted::NONE);
+        assert_eq!(record.done, [ChunkId(100)]);
+        let retried = record.outcomes.iter().any(|row| row.kind == OutcomeKind::Retry);
+        assert_eq!(record.retry.len(), usize::from(retried), "what is to be tried again is queued");
+        assert_eq!(counts.resent, u64::from(retried));
+        record.outcomes.iter().map(|row| (row.part, row.kind)).collect()
+    }
+
+    #[test]
+    fn what_no_part_is_missing_of_is_in_no_doubt() {
+        assert_eq!(settled(&[0, 1], Word::Parts), []);
+        assert_eq!(settled(&[0, 1], Word::Refused), []);
+        assert_eq!(settled(&[0, 1], Word::Nothing), [(0, OutcomeKind::Sent)], "all by earlier attempts");
+    }
+
+    #[test]
+    fn the_parts_nobody_spoke_of_are_listed_and_sent_again() {
+        let wanted = [(1, OutcomeKind::InDoubt), (0, OutcomeKind::Retry)];
+        assert_eq!(settled(&[0], Word::Parts), wanted);
+        assert_eq!(settled(&[0], Word::Nothing), wanted);
+    }
+
+    #[test]
+    fn what_was_refused_is_not_sent_again_though_another_part_may_have_left() {
+        assert_eq!(settled(&[0], Word::Refused), [(1, OutcomeKind::InDoubt)]);
+    }
+
+    #[test]
+    fn what_ended_as_a_whole_is_in_no_doubt() {
+        assert_eq!(settled(&[0], Word::Ended), []);
+    }
 }

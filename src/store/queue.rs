@@ -8,7 +8,9 @@ use super::consent;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::outcomes;
-use super::rows::{Check, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark};
+use super::rows::{
+    Answered, Check, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, OutcomeRow, SliceMark, Word,
+};
 use super::sql::Sql;
 use crate::message::{CampaignId, Class, MessageId, Msisdn, Outbound, OutcomeKind};
 use crate::rules::consent::{NoConsent, blocked_by, consented};
@@ -84,12 +86,17 @@ static OWNERLESS: Sql = Sql::new(
              and id not in (select cast(h.value as bigint) from {each {text held}} h) \
          order by id limit {int limit}) x",
 );
-/// What this attempt knows of parts, and those it did not send because an earlier one had them taken.
+/// What this attempt knows of parts, and those it did not send because an earlier one had them taken. `word` as
+/// [`Word`] has it, in its order. What ended a message as a whole had no bind.
 static ANSWERED: Sql = Sql::new(
-    "select {list message, part} from (select distinct o.message, o.part \
+    "select {list message, part, word} from (select o.message, o.part, max(case \
+             when o.attempt < r.attempt then 0 \
+             when o.kind not in ('suppressed', 'rejected', 'expired', 'gave_up') then 1 \
+             when o.bind is not null then 2 else 3 end) as word \
          from {rows message bigint, attempt bigint} \
          join outcome o on o.message = r.message \
-             and (o.attempt = r.attempt or (o.attempt < r.attempt and o.kind = 'sent')) order by o.message, o.part) x",
+             and (o.attempt = r.attempt or (o.attempt < r.attempt and o.kind = 'sent')) \
+         group by o.message, o.part order by o.message, o.part) x",
 );
 static ENDED: Sql = Sql::new("update run set ended_ms = {int at_ms} where epoch = {int epoch}");
 
@@ -307,9 +314,10 @@ async fn stopped<'a>(
 }
 
 #[derive(Deserialize)]
-struct Answered {
+struct PartKnown {
     message: MessageId,
     part: i64,
+    word: i64,
 }
 
 /// Takes over what nobody alive holds, and tells what is in doubt. What `held` names is in somebody's hands here.
@@ -343,16 +351,23 @@ async fn judge(tx: &mut Tx<'_>, chunk: LeasedChunk) -> Result<Interrupted, Store
         .iter()
         .map(|message| serde_json::json!({ "message": message.id, "attempt": chunk.attempt }))
         .collect();
-    let rows: Vec<Answered> = if asked.is_empty() { Vec::new() } else { tx.list(&ANSWERED, &asked).await? };
-    let mut parts: HashMap<MessageId, Vec<i64>> = HashMap::new();
+    let rows: Vec<PartKnown> = if asked.is_empty() { Vec::new() } else { tx.list(&ANSWERED, &asked).await? };
+    let mut known: HashMap<MessageId, (Vec<i64>, Word)> = HashMap::new();
     for row in rows {
-        parts.entry(row.message).or_default().push(row.part);
+        let (parts, word) = known.entry(row.message).or_insert((Vec::new(), Word::Nothing));
+        parts.push(row.part);
+        *word = (*word).max(match row.word {
+            0 => Word::Nothing,
+            1 => Word::Parts,
+            2 => Word::Refused,
+            _ => Word::Ended,
+        });
     }
     let (mut in_doubt, mut answered) = (Vec::new(), Vec::new());
-    for message in marked {
-        match parts.remove(&message.id) {
-            Some(parts) => answered.push((message.clone(), parts)),
-            None => in_doubt.push(message.clone()),
+    for message in marked.iter().cloned() {
+        match known.remove(&message.id) {
+            Some((parts, word)) => answered.push(Answered { message, parts, word }),
+            None => in_doubt.push(message),
         }
     }
     let unsent = unsent.to_vec();

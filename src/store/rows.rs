@@ -97,11 +97,34 @@ pub struct Interrupted {
     pub chunk: LeasedChunk,
     /// At or under the watermark, and nothing is known of it: may have left.
     pub in_doubt: Vec<Outbound>,
-    /// Under the watermark with parts that have an outcome for this attempt or that an earlier one had taken, and these
-    /// parts. A message of more parts than are listed is in doubt for the rest.
-    pub answered: Vec<(Outbound, Vec<i64>)>,
+    /// Under the watermark, and something is known of it.
+    pub answered: Vec<Answered>,
     /// Over the watermark: certainly never written.
     pub unsent: Vec<Outbound>,
+}
+
+/// What is known of a message that was under its chunk's watermark when the chunk's owner died.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The message.
+    pub message: Outbound,
+    /// Its parts that have an outcome of this attempt, or that an earlier one had taken. It may have more than these.
+    pub parts: Vec<i64>,
+    /// What this attempt says of it.
+    pub word: Word,
+}
+
+/// What an attempt says of a message, the further the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Word {
+    /// Nothing: its parts are known from earlier attempts only.
+    Nothing,
+    /// What became of some parts. Those without an outcome may have left.
+    Parts,
+    /// A part was refused for good, so that none is sent again. Those without an outcome may have left.
+    Refused,
+    /// It ended as a whole before any part of it was handed to a bind.
+    Ended,
 }
 
 /// The question whether one message may still go.

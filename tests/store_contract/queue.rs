@@ -3,7 +3,8 @@
 use backchat::message::{CampaignId, MessageId, Outbound, OutcomeKind, Purpose, Relay, Scope};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
-    Acceptance, Check, ChunkId, ConsentKind, LineDue, NewChunk, OpenError, Record, SliceMark, StoreError,
+    Acceptance, Check, ChunkId, ConsentKind, Interrupted, LineDue, NewChunk, OpenError, Record, SliceMark,
+    StoreError, Word,
 };
 
 use crate::fixtures::*;
@@ -47,6 +48,11 @@ fn mark(chunk: i64, upto: usize, checks: impl IntoIterator<Item = i64>) -> Slice
 
 fn done(chunk: i64) -> Record {
     Record { done: vec![ChunkId(chunk)], ..Record::default() }
+}
+
+/// What is known of an interrupted chunk's messages.
+fn known(chunk: &Interrupted) -> Vec<(i64, Vec<i64>, Word)> {
+    chunk.answered.iter().map(|one| (one.message.id.0, one.parts.clone(), one.word)).collect()
 }
 
 async fn accepting_the_same_again_changes_nothing(place: Place) {
@@ -195,8 +201,9 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
     let mut second_part = sent(5, "id-5");
     second_part.part = 1;
     let earlier_try = backchat::store::OutcomeRow { attempt: 7, ..sent(3, "id-3") };
-    let outcomes =
-        vec![sent(1, "id-1"), outcome(2, OutcomeKind::Rejected), sent(5, "id-5a"), second_part, earlier_try];
+    let whole = backchat::store::OutcomeRow { bind: None, ..outcome(6, OutcomeKind::Suppressed) };
+    let refused = outcome(2, OutcomeKind::Rejected);
+    let outcomes = vec![sent(1, "id-1"), refused, sent(5, "id-5a"), second_part, earlier_try, whole];
     store.record(Record { outcomes, ..Record::default() }).await.unwrap();
     store.close(NOW).await;
 
@@ -210,11 +217,15 @@ async fn a_chunk_of_a_dead_run_is_listed_with_exactly_the_messages_in_doubt(plac
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].chunk.id, ChunkId(100));
     assert_eq!(found[0].chunk.sent_upto, 6);
-    assert_eq!(ids(&found[0].in_doubt), [3, 4, 6]);
+    assert_eq!(ids(&found[0].in_doubt), [3, 4]);
     assert_eq!(ids(&found[0].unsent), [7, 8, 9, 10]);
-    let answered: Vec<(i64, Vec<i64>)> =
-        found[0].answered.iter().map(|(message, parts)| (message.id.0, parts.clone())).collect();
-    assert_eq!(answered, [(1, vec![0]), (2, vec![0]), (5, vec![0, 1])]);
+    let wanted = [
+        (1, vec![0], Word::Parts),
+        (2, vec![0], Word::Refused),
+        (5, vec![0, 1], Word::Parts),
+        (6, vec![0], Word::Ended),
+    ];
+    assert_eq!(known(&found[0]), wanted);
 }
 
 async fn what_an_earlier_attempt_had_taken_is_in_no_doubt(place: Place) {
@@ -241,9 +252,8 @@ async fn what_an_earlier_attempt_had_taken_is_in_no_doubt(place: Place) {
 
     let store = place.open().await;
     let found = store.interrupted(NOW, LEASE).await.unwrap();
-    let answered: Vec<(i64, Vec<i64>)> =
-        found[0].answered.iter().map(|(message, parts)| (message.id.0, parts.clone())).collect();
-    assert_eq!(answered, [(1, vec![0]), (2, vec![0, 1])], "only the second part of 1 may have left");
+    let wanted = [(1, vec![0], Word::Nothing), (2, vec![0, 1], Word::Parts)];
+    assert_eq!(known(&found[0]), wanted, "only the second part of 1 may have left");
     assert_eq!(ids(&found[0].in_doubt), [3]);
 }
 
@@ -263,7 +273,7 @@ async fn a_message_of_a_chunk_in_progress_and_of_its_retry_is_judged_in_each(pla
     let found = store.interrupted(NOW, LEASE).await.unwrap();
     let [first, retry] = found.as_slice() else { panic!("two chunks: {found:?}") };
     assert_eq!((first.chunk.id, ids(&first.in_doubt)), (ChunkId(100), vec![2]));
-    assert_eq!(first.answered.iter().map(|(message, _)| message.id.0).collect::<Vec<_>>(), [1]);
+    assert_eq!(known(first), [(1, vec![0], Word::Parts)]);
     assert_eq!((retry.chunk.id, ids(&retry.in_doubt)), (ChunkId(101), vec![1]));
 }
 

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use backchat::message::{MessageId, Outbound, OutcomeKind, Scope};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
-    Acceptance, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, NewChunk, OutcomeRow, ReceiptFate,
-    ReceiptRow, Record, SliceMark,
+    Acceptance, Answered, ChunkId, Interrupted, LeasedChunk, LineDue, Marked, NewChunk, OutcomeRow,
+    ReceiptFate, ReceiptRow, Record, SliceMark, Word,
 };
 
 /// So many interrupted chunks are told at once.
@@ -298,13 +298,25 @@ impl Model {
                 unsent.push(message.clone());
                 continue;
             }
-            let taken = |row: &&OutcomeRow| row.attempt < chunk.attempt && row.kind == OutcomeKind::Sent;
-            let rows = self.rows(message.id).filter(|row| row.attempt == chunk.attempt || taken(row));
-            let parts: BTreeSet<i64> = rows.map(|row| row.part).collect();
+            let (message, mut parts) = (message.clone(), BTreeSet::new());
+            let mut word = Word::Nothing;
+            for row in self.rows(message.id) {
+                let of_this = row.attempt == chunk.attempt;
+                if of_this || (row.attempt < chunk.attempt && row.kind == OutcomeKind::Sent) {
+                    parts.insert(row.part);
+                }
+                if of_this {
+                    word = word.max(match row.kind {
+                        OutcomeKind::Sent | OutcomeKind::Retry | OutcomeKind::InDoubt => Word::Parts,
+                        _ if row.bind.is_some() => Word::Refused,
+                        _ => Word::Ended,
+                    });
+                }
+            }
             if parts.is_empty() {
-                in_doubt.push(message.clone());
+                in_doubt.push(message);
             } else {
-                answered.push((message.clone(), parts.into_iter().collect()));
+                answered.push(Answered { message, parts: parts.into_iter().collect(), word });
             }
         }
         Interrupted { chunk, in_doubt, answered, unsent }

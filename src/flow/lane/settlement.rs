@@ -288,6 +288,12 @@ pub(super) fn outcome_of(
     OutcomeRow { cause: Some(cause.to_owned()), at_ms, ..outcome(message, attempt, 0, kind) }
 }
 
+/// A message of which nothing is left to send.
+pub(in crate::flow) fn taken_before(message: MessageId, attempt: i64, at_ms: i64) -> OutcomeRow {
+    let cause = "the carrier has it from an earlier attempt";
+    outcome_of(message, attempt, OutcomeKind::Sent, cause, at_ms)
+}
+
 /// A part that may have left.
 pub(in crate::flow) fn in_doubt_row(
     lane: &str,
