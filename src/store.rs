@@ -75,6 +75,7 @@ pub use crate::message::InvitationState;
 use crate::message::{CampaignId, MessageId, Msisdn};
 use crate::rules::machines::dispatcher::Line;
 use engine::Readers;
+use locator::Generations;
 use writer::{Answer, Queue, Write};
 
 /// Overdue parts looked at in one go.
@@ -155,11 +156,11 @@ impl Store {
         let inner = match options.access {
             Access::Serve | Access::Beside => {
                 let (engine, opened) = open::serve(location, &options).await?;
-                let readers = engine.readers();
-                let (queue, task) =
-                    Queue::start(engine, opened.writer, opened.lock, opened.epoch, options.subjects);
+                let (readers, epoch) = (engine.readers(), opened.epoch);
+                let generations = Generations::new(options.access, Arc::clone(&readers.sieve));
+                let (queue, task) = Queue::start(engine, opened, generations, options.subjects);
                 let writer = Some((queue, tokio::sync::Mutex::new(Some(task))));
-                Inner { readers, writer, epoch: opened.epoch, subjects: options.subjects }
+                Inner { readers, writer, epoch, subjects: options.subjects }
             }
             Access::Look => Inner {
                 readers: open::look(location).await?.readers(),

@@ -5,12 +5,14 @@ use serde::de::DeserializeOwned;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Arguments as _, Connection as _, Executor as _, PgConnection, PgPool, SqlitePool};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
 use super::fresh::Fresh;
 use super::insert::{Column, Insert, Update, Value};
+use super::locator::Sieve;
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 use super::sqlite::Sqlite;
@@ -92,14 +94,14 @@ impl Engine {
 
     /// The connections that read; made when first needed.
     pub(super) fn readers(&self) -> Readers {
-        match self {
-            Self::Sqlite(options) => Readers::Sqlite(
+        let pool = match self {
+            Self::Sqlite(options) => Pool::Sqlite(
                 SqlitePoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(READER_WAIT)
                     .connect_lazy_with(options.clone().read_only(true).pragma("cache_size", READER_CACHE)),
             ),
-            Self::Postgres(options) => Readers::Postgres(
+            Self::Postgres(options) => Pool::Postgres(
                 PgPoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(READER_WAIT)
@@ -117,7 +119,8 @@ impl Engine {
                     })
                     .connect_lazy_with(options.clone()),
             ),
-        }
+        };
+        Readers { pool, sieve: Arc::default() }
     }
 }
 
@@ -277,6 +280,8 @@ pub(super) struct Tx<'a> {
     pub(super) generation: i64,
     /// How many keys went there.
     pub(super) located: usize,
+    /// What is told of them, and tells where others are.
+    pub(super) sieve: Option<&'a Sieve>,
     /// The key under which erased numbers are known.
     pub(super) subjects: Option<SubjectKey>,
     /// Whether something accepted may have been accepted before.
@@ -294,6 +299,7 @@ impl<'a> Tx<'a> {
             epoch,
             generation: 0,
             located: 0,
+            sieve: None,
             subjects: None,
             repeats: Repeats::Never,
             fresh: None,
@@ -382,18 +388,25 @@ impl<'a> Tx<'a> {
 
 /// The connections that read.
 #[derive(Debug, Clone)]
-pub(super) enum Readers {
+pub(super) struct Readers {
+    pool: Pool,
+    /// Where keys are looked for; the writer tells it.
+    pub(super) sieve: Arc<Sieve>,
+}
+
+#[derive(Debug, Clone)]
+enum Pool {
     Sqlite(SqlitePool),
     Postgres(PgPool),
 }
 
 impl Readers {
     async fn texts(&self, sql: &'static Sql, argument: String) -> Result<Vec<Option<String>>, sqlx::Error> {
-        match self {
-            Self::Sqlite(pool) => {
+        match &self.pool {
+            Pool::Sqlite(pool) => {
                 sqlx::query_scalar(sql.text(Dialect::Sqlite)).bind(argument).fetch_all(pool).await
             }
-            Self::Postgres(pool) => {
+            Pool::Postgres(pool) => {
                 sqlx::query_scalar(sql.text(Dialect::Postgres)).bind(argument).fetch_all(pool).await
             }
         }
@@ -422,9 +435,9 @@ impl Readers {
     }
 
     pub(super) async fn close(&self) {
-        match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+        match &self.pool {
+            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Postgres(pool) => pool.close().await,
         }
     }
 }

@@ -47,8 +47,8 @@ static APPLIED: Sql = Sql::new(
     "select {row version} from (select max(version) as version from _sqlx_migrations where {int any} = 1) x",
 );
 static NEW_RUN: Sql = Sql::new(
-    "insert into run (node, started_ms) select node, started_ms from {rows node bigint, started_ms bigint} \
-     where true returning {pack epoch}",
+    "insert into run (node, started_ms, serves) select node, started_ms, serves \
+     from {rows node bigint, started_ms bigint, serves bigint} where true returning {pack epoch}",
 );
 
 /// What a store that serves needs: the connection that writes, the file that says so, and who we are.
@@ -88,7 +88,8 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     }
     let mut tx = Tx::new(&mut writer, 0);
     check_key(&mut tx, options.subjects.as_ref()).await.map_err(|error| failed(&place, &error))?;
-    let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms }]);
+    let serves = i64::from(options.access == Access::Serve);
+    let run = serde_json::json!([{ "node": options.node, "started_ms": options.now_ms, "serves": serves }]);
     let epoch: Option<Epoch> = tx.rows(&NEW_RUN, &run).await.map_err(|error| failed(&place, &error))?.pop();
     let epoch = epoch.ok_or_else(|| failed(&place, &"no new run could be written"))?.epoch;
     // Held while the file was made and migrated; from here on a server may come.

@@ -56,16 +56,14 @@ static CLAIMS: Sql = Sql::new(
 /// Whether any receipt waits: hardly ever, since what a bind has told of its parts is recorded before its receipts.
 static SOME_WAIT: Sql =
     Sql::new("select {row receipt} from (select receipt from receipt_waiting limit {int limit}) x");
-/// Receipts just come, against the newest message under an id they may mean: nearly always of the newest generation.
+/// Receipts just come, against the newest message under an id they may mean.
 static MATCHES: Sql = Sql::new(
     "select {list receipt, rank, message, part, number, recipient, registered_delivery} from ( \
          select r.receipt, r.rank, o.message, o.part, r.number, m.recipient, m.registered_delivery \
-         from {rows receipt bigint, rank bigint, key text, carrier text, candidate text, number bigint, \
+         from {rows receipt bigint, rank bigint, message bigint, carrier text, candidate text, number bigint, \
              since_ms bigint} \
-         join outcome o on o.message = (select l.id from generation g cross join locator l \
-                 where l.generation = g.id and l.key = r.key order by g.id desc, l.id desc limit 1) \
-             and o.carrier = r.carrier and o.carrier_key = r.candidate and o.kind = 'sent' \
-             and o.at_ms >= r.since_ms \
+         join outcome o on o.message = r.message and o.carrier = r.carrier and o.carrier_key = r.candidate \
+             and o.kind = 'sent' and o.at_ms >= r.since_ms \
          join message m on m.id = o.message) x",
 );
 /// Receipts that wait, against everything recorded.
@@ -344,7 +342,8 @@ pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError>
 
 #[derive(Serialize)]
 struct CandidateParam<'a> {
-    key: String,
+    /// The newest message under it, once it is looked up.
+    message: Option<i64>,
     carrier: &'a str,
     candidate: &'a str,
     receipt: i64,
@@ -357,7 +356,7 @@ fn candidates(receipt: &ReceiptRow) -> impl Iterator<Item = CandidateParam<'_>> 
     let others = receipt.candidates.iter().map(String::as_str).filter(|form| *form != receipt.carrier_key);
     std::iter::once(receipt.carrier_key.as_str()).chain(others).enumerate().map(|(rank, candidate)| {
         CandidateParam {
-            key: locator::taken(&receipt.carrier, candidate),
+            message: None,
             carrier: &receipt.carrier,
             candidate,
             receipt: receipt.id,
@@ -366,6 +365,19 @@ fn candidates(receipt: &ReceiptRow) -> impl Iterator<Item = CandidateParam<'_>> 
             since_ms: receipt.received_ms - RECEIPT_REACH_MS,
         }
     })
+}
+
+/// The messages these ids may mean.
+async fn matches(tx: &mut Tx<'_>, mut candidates: Vec<CandidateParam<'_>>) -> Result<Vec<Match>, StoreError> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let key = |one: &CandidateParam<'_>| locator::taken(one.carrier, one.candidate);
+    let keys: Vec<String> = candidates.iter().map(key).collect();
+    let last = locator::last(tx, &keys).await?;
+    candidates.iter_mut().zip(&keys).for_each(|(one, key)| one.message = last.get(key).copied());
+    candidates.retain(|one| one.message.is_some());
+    if candidates.is_empty() { Ok(Vec::new()) } else { tx.list(&MATCHES, &candidates).await }
 }
 
 #[derive(Deserialize)]
@@ -407,18 +419,14 @@ pub(super) async fn receipts(
         .filter(|receipt| !fresh.contains(&receipt.id))
         .filter_map(|receipt| candidates(receipt).next())
         .collect();
-    if !as_written.is_empty() {
-        found.extend(tx.list::<Match>(&MATCHES, &as_written).await?);
-    }
+    found.extend(matches(tx, as_written).await?);
     let clear: HashSet<i64> = found.iter().filter(|one| one.is_clear()).map(|one| one.receipt).collect();
     let others: Vec<CandidateParam<'_>> = receipts
         .iter()
         .filter(|receipt| !clear.contains(&receipt.id))
         .flat_map(|receipt| candidates(receipt).skip(1))
         .collect();
-    if !others.is_empty() {
-        found.extend(tx.list::<Match>(&MATCHES, &others).await?);
-    }
+    found.extend(matches(tx, others).await?);
     let chosen = surest(found);
     let rows = receipts.iter().map(|receipt| receipt_row(receipt, chosen.get(&receipt.id)));
     let new = tx.insert(&RECEIPTS, rows).await?;

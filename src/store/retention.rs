@@ -5,7 +5,7 @@
 //! Rows go one small step after the other instead of by dropping a day's partition: classes are kept for different times,
 //! and a statement that finds a row by its key would have to be planned over every partition there is.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::Store;
 use super::engine::{Readers, Tx};
@@ -78,28 +78,16 @@ static NO_WAITING: Sql = Sql::new(
          where w.receipt < {int before} order by w.receipt limit {int limit})",
 );
 static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
-static NO_KEYS: Sql = Sql::new(
-    "delete from locator where generation in (select id from generation) and (key, id) in ( \
-         select r.key, r.id from {rows key text, id bigint})",
-);
-
 /// One step.
 #[derive(Debug, Clone)]
 pub(super) struct Step {
     kept: Kept,
     /// Everything from `after` up to `upto` was looked at; of it these go.
     ids: Vec<i64>,
-    keys: Vec<Key>,
+    keys: Vec<(String, i64)>,
     after: i64,
     upto: i64,
     before_ms: i64,
-}
-
-/// A key by which a row is found.
-#[derive(Debug, Clone, Serialize)]
-struct Key {
-    key: String,
-    id: i64,
 }
 
 impl Store {
@@ -132,7 +120,7 @@ impl Store {
 /// What one look finds.
 struct Looked {
     ids: Vec<i64>,
-    keys: Vec<Key>,
+    keys: Vec<(String, i64)>,
     last: Option<i64>,
     more: bool,
 }
@@ -167,10 +155,9 @@ async fn old_messages(
     let gone: Vec<&Old> = old.iter().filter(goes).collect();
     let ids: Vec<i64> = gone.iter().map(|one| one.id).collect();
     let taken: Vec<Taken> = if ids.is_empty() { Vec::new() } else { readers.list(&TAKEN, &ids).await? };
-    let to = gone.iter().map(|one| Key { key: locator::to(one.number), id: one.id });
-    let by_carrier = taken
-        .into_iter()
-        .map(|one| Key { key: locator::taken(&one.carrier, &one.carrier_key), id: one.message });
+    let to = gone.iter().map(|one| (locator::to(one.number), one.id));
+    let by_carrier =
+        taken.into_iter().map(|one| (locator::taken(&one.carrier, &one.carrier_key), one.message));
     let keys = to.chain(by_carrier).collect();
     Ok(Looked { ids, keys, last: old.last().map(|one| one.id), more: old.len() == ROWS_A_STEP })
 }
@@ -184,7 +171,7 @@ async fn old_replies(readers: &Readers, after: i64, before: i64) -> Result<Looke
     let old: Vec<Old> = readers.list(&OLD_REPLIES, &span(after, before)).await?;
     Ok(Looked {
         ids: old.iter().map(|one| one.id).collect(),
-        keys: old.iter().map(|one| Key { key: locator::from(one.number), id: one.id }).collect(),
+        keys: old.iter().map(|one| (locator::from(one.number), one.id)).collect(),
         last: old.last().map(|one| one.id),
         more: old.len() == ROWS_A_STEP,
     })
@@ -223,8 +210,7 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<(), StoreError>
         }
         Kept::Events => _ = tx.change_all(&NO_EVENTS, &step.ids).await?,
     }
-    tx.change_all(&NO_KEYS, &step.keys).await?;
-    Ok(())
+    locator::remove(tx, &step.keys).await
 }
 
 /// Forgets what is of use to nobody any more: parts of long messages that were put together long ago, and the ids under

@@ -18,6 +18,7 @@ use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::fresh::Fresh;
 use super::locator::Generations;
+use super::open::Opened;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
     Acceptance, Campaign, CampaignState, ChunkId, Claimed, Interrupted, LeasedChunk, Marked, ReceiptFate,
@@ -186,19 +187,19 @@ impl Queue {
     /// Starts the writer.
     pub(super) fn start(
         engine: Engine,
-        connection: Connection,
-        lock: Option<File>,
-        epoch: i64,
+        opened: Opened,
+        generations: Generations,
         subjects: Option<SubjectKey>,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (commands, queue) = mpsc::unbounded_channel();
+        let Opened { writer: connection, lock, epoch } = opened;
         let writer = Writer {
             engine,
             connection: Some(connection),
             epoch,
             subjects,
             held: Held::default(),
-            generations: Generations::default(),
+            generations,
             fresh: Fresh::default(),
             repeats: Repeats::default(),
             untidy: false,
@@ -394,8 +395,10 @@ impl Writer {
         }
         let mut committing = false;
         let held = self.held.with(|held| held.clone());
+        let sieve = self.generations.sieve();
         let mut tx = Tx::new(&mut connection, self.epoch);
         tx.generation = self.generations.current();
+        tx.sieve = Some(&sieve);
         tx.subjects = self.subjects;
         tx.fresh = Some(&mut self.fresh);
         tx.repeats = self.repeats;
@@ -437,14 +440,14 @@ impl Writer {
         }
     }
 
-    /// One step of what can wait: merging keys, and last carrying the write-ahead log over.
+    /// One step of what can wait: reading and merging keys, and last carrying the write-ahead log over.
     async fn tidy(&mut self) {
         let Some(connection) = &mut self.connection else {
             self.untidy = false;
             return;
         };
         let done = if self.generations.unmerged() {
-            self.generations.merge(connection, self.epoch).await
+            self.generations.step(connection, self.epoch).await
         } else {
             self.untidy = false;
             match connection {

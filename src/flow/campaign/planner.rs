@@ -128,12 +128,13 @@ impl Flow {
                 Some(survey) => self.asked(campaign, survey, &voice, &people, drafts).await?,
                 None => self.acceptance(drafts),
             };
-            let parts: usize = acceptance.messages.iter().map(part_count).sum();
-            let takes = takes_ms(parts as u64, 1, rate);
             acceptance.chunks.iter_mut().for_each(|chunk| chunk.not_before_ms = at_ms);
             let lanes: Vec<String> = acceptance.chunks.iter().map(|chunk| chunk.lane.clone()).collect();
             let (messages, upto) = (acceptance.messages.len(), group.planned + people.len() as i64);
-            at_ms = if settings.rate.is_some() { at_ms + takes } else { at_ms };
+            if settings.rate.is_some() {
+                let parts: usize = acceptance.messages.iter().map(part_count).sum();
+                at_ms += takes_ms(parts as u64, 1, rate);
+            }
             let step = PlanStep {
                 campaign: campaign.id.clone(),
                 group: group.id,
