@@ -36,6 +36,10 @@ pub use standing::{Asked, BindStanding, STANDING_FRESH_MS, Standing};
 
 /// Slices a bind holds in advance of its window: one being sent, one ready.
 const SLICES_HELD: usize = 2;
+/// What a carrier delivers and no commit has let us answer yet: with so much a bind stops reading, so that memory is bounded
+/// (some 500 octets each). Far more than a commit takes, since the answers to what we send come by the same socket, and
+/// would wait too.
+const ARRIVALS_HELD: usize = 1_000;
 
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -249,6 +253,7 @@ fn bind_settings(carrier: &Carrier, index: usize, mode: BindMode) -> BindSetting
         },
         session: Settings {
             window: carrier.window,
+            peer_window: ARRIVALS_HELD,
             enquire_link_interval: Duration::from_millis(carrier.enquire_link_ms),
             response_timeout: Duration::from_millis(carrier.response_timeout_ms),
             ..Settings::esme()

@@ -191,7 +191,7 @@ impl Store {
     async fn write(&self, write: Write) -> Result<Answer, StoreError> {
         match &self.inner.writer {
             Some((queue, _)) => queue.write(write).await,
-            None => Err(StoreError::Refused("it was opened for looking only".to_owned())),
+            None => Err(only_looking()),
         }
     }
 
@@ -300,9 +300,27 @@ impl Store {
         self.claimed(Write::Record(record)).await
     }
 
+    /// As [`Self::record`]; calls `queued` as soon as no receipt stored from then on can come before it.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn record_then(
+        &self,
+        record: Record,
+        queued: impl FnOnce(),
+    ) -> Result<Vec<Claimed>, StoreError> {
+        match &self.inner.writer {
+            Some((queue, _)) => claimed(queue.write_then(Write::Record(record), queued).await?),
+            None => Err(only_looking()),
+        }
+    }
+
     /// Stores receipts; tells what became of each, in their order. Repeating it tells the same.
-    pub async fn receipts(&self, receipts: Vec<ReceiptRow>) -> Result<Vec<ReceiptFate>, StoreError> {
-        match self.write(Write::Receipts(receipts)).await? {
+    pub async fn receipts(
+        &self,
+        receipts: impl Into<Arc<[ReceiptRow]>>,
+    ) -> Result<Vec<ReceiptFate>, StoreError> {
+        match self.write(Write::Receipts(receipts.into())).await? {
             Answer::Fates(fates) => Ok(fates),
             _ => Err(mixed_up()),
         }
@@ -315,10 +333,7 @@ impl Store {
     }
 
     async fn claimed(&self, write: Write) -> Result<Vec<Claimed>, StoreError> {
-        match self.write(write).await? {
-            Answer::Claimed(claimed) => Ok(claimed),
-            _ => Err(mixed_up()),
-        }
+        claimed(self.write(write).await?)
     }
 
     /// Takes over the chunks nobody alive holds, and tells of each what is in doubt. At most some dozens at once: settle
@@ -509,6 +524,17 @@ impl Store {
     pub async fn in_doubt(&self) -> Result<Vec<InDoubt>, StoreError> {
         results::in_doubt(&self.inner.readers).await
     }
+}
+
+fn claimed(answer: Answer) -> Result<Vec<Claimed>, StoreError> {
+    match answer {
+        Answer::Claimed(claimed) => Ok(claimed),
+        _ => Err(mixed_up()),
+    }
+}
+
+fn only_looking() -> StoreError {
+    StoreError::Refused("it was opened for looking only".to_owned())
 }
 
 fn mixed_up() -> StoreError {

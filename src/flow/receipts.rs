@@ -22,8 +22,8 @@ use crate::store::{OutcomeRow, ReceiptFate, ReceiptRow, Record, StoreError, Unan
 
 /// A receipt is word of a part in doubt for so long: carriers keep trying for three days at most.
 const DOUBT_REACH_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
-/// How long receipts wait for what came before them on their binds to be on disk. Later than this the memory is away, and
-/// will say so.
+/// How long receipts wait for what came before them on their binds to be on its way to the disk. Later than this the memory
+/// is away, and will say so.
 const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// Takes receipts until no more come.
@@ -31,7 +31,8 @@ pub(super) async fn take_receipts(flow: &Flow, mut receipts: mpsc::UnboundedRece
     let mut batch = Vec::new();
     while receipts.recv_many(&mut batch, BATCH).await > 0 {
         let (rows, arrivals): (Vec<ReceiptRow>, Vec<Arrival>) = batch.drain(..).unzip();
-        // The answer to a part that came before its receipt is recorded before it: else it would have to wait on disk for it.
+        // The answer to a part that came before its receipt is recorded before it, or with it: else it would have to wait on
+        // disk for it.
         let binds: BTreeMap<&Arc<str>, &BindHandle> =
             arrivals.iter().map(|arrival| (&arrival.bind.name, &*arrival.bind)).collect();
         let all = async {
@@ -53,15 +54,16 @@ impl Flow {
         if rows.is_empty() {
             return Ok(());
         }
-        let fates = self.store.receipts(rows.clone()).await?;
+        let rows: Arc<[ReceiptRow]> = rows.into();
+        let fates = self.store.receipts(Arc::clone(&rows)).await?;
         crash::point(Point::ReceiptDone);
         let mut strays = Vec::new();
-        for (fate, row) in fates.iter().zip(rows) {
+        for (fate, row) in fates.iter().zip(rows.iter()) {
             match fate {
                 ReceiptFate::Duplicate => {}
                 ReceiptFate::Waiting => {
                     self.metrics.receipts_waiting.one();
-                    strays.push(row);
+                    strays.push(row.clone());
                 }
                 ReceiptFate::Matched { part, .. } => self.count_receipt(*part, &row.state, row.is_final),
             }
@@ -90,7 +92,7 @@ impl Flow {
                 ..outcome(meant.message, meant.attempt, meant.part, OutcomeKind::Sent)
             });
         }
-        if record.is_empty() { Ok(()) } else { self.write_down(record).await }
+        if record.is_empty() { Ok(()) } else { self.write_down(record, || {}).await }
     }
 
     /// Records what came of messages, and counts the receipts that waited for it.
@@ -98,9 +100,14 @@ impl Flow {
     /// # Errors
     /// What the memory says.
     pub(super) async fn record(&self, record: Record) -> Result<(), StoreError> {
+        self.record_then(record, || {}).await
+    }
+
+    /// The same; calls `queued` as soon as no receipt stored from then on can come before it.
+    pub(super) async fn record_then(&self, record: Record, queued: impl FnOnce()) -> Result<(), StoreError> {
         let in_doubt = record.outcomes.iter().filter(|row| row.kind == OutcomeKind::InDoubt);
         let in_doubt: Vec<MessageId> = in_doubt.map(|row| row.message).collect();
-        self.write_down(record).await?;
+        self.write_down(record, queued).await?;
         // Word of it may have come while an answer was still waited for.
         if !in_doubt.is_empty() {
             self.resolve_doubts(self.store.stray_receipts(&in_doubt).await?).await?;
@@ -108,8 +115,8 @@ impl Flow {
         Ok(())
     }
 
-    async fn write_down(&self, record: Record) -> Result<(), StoreError> {
-        for claimed in self.store.record(record).await? {
+    async fn write_down(&self, record: Record, queued: impl FnOnce()) -> Result<(), StoreError> {
+        for claimed in self.store.record_then(record, queued).await? {
             self.count_receipt(claimed.part, &claimed.state, claimed.is_final);
         }
         Ok(())

@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 use crate::flow::Flow;
 use crate::flow::lane::Taken;
 use crate::flow::outbound::Lane;
+use crate::smpp::client::BindHandle;
 use crate::smpp::submission::{PartFate, Settled};
 
 /// How long to leave the memory alone after it failed. What waits meanwhile is bounded by the windows and queues of
@@ -51,15 +52,24 @@ pub async fn settle(flow: Arc<Flow>, lane: Arc<Lane>, mut settled: mpsc::Unbound
         flow.metrics.in_doubt.add(counts.in_doubt);
         flow.metrics.suppressed.add(counts.suppressed);
         let wakes = !record.retry.is_empty();
+        let each = |tell: fn(&BindHandle, usize)| {
+            let told = |bind: &Arc<BindHandle>| held.get(&bind.name).map(|parts| tell(bind, *parts));
+            lane.binds.iter().filter_map(told).for_each(drop);
+        };
+        let mut on_its_way = false;
+        let mut queued = || {
+            if !std::mem::replace(&mut on_its_way, true) {
+                each(BindHandle::recording);
+            }
+        };
         while !record.is_empty()
-            && let Err(error) = flow.record(record.clone()).await
+            && let Err(error) = flow.record_then(record.clone(), &mut queued).await
         {
             warn!(lane = %lane.name, "outcomes wait to be written: {error}");
             sleep(STORE_PAUSE).await;
         }
-        for bind in &lane.binds {
-            held.get(&bind.name).into_iter().for_each(|parts| bind.settled(*parts));
-        }
+        queued();
+        each(BindHandle::settled);
         if !record.outcomes.is_empty() {
             debug!(lane = %lane.name, outcomes = record.outcomes.len(), "outcomes are on disk");
         }

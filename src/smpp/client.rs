@@ -89,9 +89,9 @@ pub struct BindHandle {
     queue_parts: AtomicUsize,
     state: AtomicU8,
     held: AtomicUsize,
-    /// Parts settled since the start, and how many of them are on disk.
+    /// Parts settled since the start, and how many of them are on their way to the disk.
     told: AtomicU64,
-    on_disk: AtomicU64,
+    recorded: watch::Sender<u64>,
     submit: mpsc::UnboundedSender<Vec<Submission>>,
     answer: mpsc::UnboundedSender<Answer>,
     withdraw: mpsc::UnboundedSender<Vec<Withdrawal>>,
@@ -151,15 +151,19 @@ impl BindHandle {
     /// away would leave more in doubt at a crash than the binds hold.
     pub fn settled(&self, parts: usize) {
         self.held.fetch_sub(parts, Ordering::AcqRel);
-        self.on_disk.fetch_add(parts as u64, Ordering::AcqRel);
         self.changed.send_modify(|turn| *turn += 1);
     }
 
-    /// Waits until everything it has told of its parts so far is on disk.
+    /// What became of so many of its parts is on its way to the disk: what is queued from now on comes after it.
+    pub fn recording(&self, parts: usize) {
+        self.recorded.send_modify(|recorded| *recorded += parts as u64);
+    }
+
+    /// Waits until everything it has told of its parts so far is on its way to the disk.
     pub async fn caught_up(&self) {
         let told = self.told.load(Ordering::Acquire);
-        let mut changes = self.changed.subscribe();
-        while self.on_disk.load(Ordering::Acquire) < told && changes.changed().await.is_ok() {}
+        // It ends with us.
+        let _ = self.recorded.subscribe().wait_for(|recorded| *recorded >= told).await;
     }
 
     /// Answers what arrived. An answer for a connection that is gone is dropped: the carrier will send again.
@@ -208,7 +212,7 @@ pub fn bind(
         state: AtomicU8::new(BindState::Down as u8),
         held: AtomicUsize::new(0),
         told: AtomicU64::new(0),
-        on_disk: AtomicU64::new(0),
+        recorded: watch::Sender::new(0),
         submit,
         answer,
         withdraw,
@@ -462,7 +466,7 @@ impl BindTask {
             self.handle.told.fetch_add(parts.count() as u64, Ordering::AcqRel);
             let _ = self.sinks.settled.send(settled);
         }
-        // After the answers that came before them: a receipt waits until those are on disk.
+        // After the answers that came before them: a receipt waits until those are on their way to the disk.
         if !self.arrived.is_empty() {
             let _ = self.sinks.arrivals.send(std::mem::take(&mut self.arrived));
         }

@@ -93,12 +93,16 @@ pub(super) async fn apply(
         .unzip();
     // what was claimed is told once, whoever of the commit's records it belongs to
     let mut claimed = outcomes::record(tx, &records).await?;
+    // Receipts that came right after the answers to their parts are in the same transaction.
+    if let Some(fresh) = &mut tx.fresh {
+        records.iter().for_each(|record| fresh.recorded(record));
+    }
     for slot in slots {
         answers[slot] = Ok(Answer::Claimed(std::mem::take(&mut claimed)));
     }
     let receipts: Vec<&ReceiptRow> = writes
         .iter()
-        .filter_map(|write| if let Write::Receipts(rows) = write { Some(rows) } else { None })
+        .filter_map(|write| if let Write::Receipts(rows) = write { Some(rows.iter()) } else { None })
         .flatten()
         .collect();
     let mut fates = outcomes::receipts(tx, &receipts).await?.into_iter();

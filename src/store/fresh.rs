@@ -35,7 +35,7 @@ impl Fresh {
         // What no database keeps as it is, is sent as it was kept.
         for message in acceptance.messages.into_iter().filter(|message| !message.body.contains('\0')) {
             if self.young.len() >= MESSAGES / 2 {
-                self.old = std::mem::take(&mut self.young);
+                self.old = std::mem::replace(&mut self.young, HashMap::with_capacity(MESSAGES / 2));
             }
             self.young.insert(message.id, message);
         }
@@ -47,11 +47,16 @@ impl Fresh {
         (now_ms - message.accepted_ms < KEPT_MS).then_some(message)
     }
 
-    /// What came of messages is on disk.
+    /// What came of messages is on record, as long as the transaction is not undone.
     pub(super) fn recorded(&mut self, record: &Record) {
         for one in &record.taken {
             self.taken.taken(locator::taken(&one.carrier, &one.carrier_key), one.part);
         }
+    }
+
+    /// A transaction was undone, which may have told of parts.
+    pub(super) fn forget_parts(&mut self) {
+        self.taken = Correlator::new(PARTS);
     }
 
     /// Something was erased: no message here may outlive it.

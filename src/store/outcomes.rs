@@ -137,12 +137,15 @@ fn receipt_row<'a>(receipt: &'a ReceiptRow, found: Option<&Match>) -> [Value<'a>
         (&receipt.carrier).into(),
         (&receipt.carrier_id).into(),
         (&receipt.carrier_key).into(),
-        serde_json::to_string(&receipt.candidates).unwrap_or_default().into(),
+        match found {
+            // Of use only while nobody knows what it is about.
+            Some(_) => "[]".into(),
+            None => serde_json::to_string(&receipt.candidates).unwrap_or_default().into(),
+        },
         receipt.number.into(),
         (&receipt.state).into(),
         i64::from(receipt.is_final).into(),
         receipt.err.as_deref().into(),
-        // Of use only while nobody knows what it is about.
         receipt.quote.as_deref().filter(|_| found.is_none()).into(),
         receipt.received_ms.into(),
         receipt.done_ms.into(),

@@ -89,10 +89,15 @@ impl Sqlite {
         mut done: impl FnMut(&'r [Value<'v>; N]),
     ) -> Result<(), sqlx::Error> {
         let mut statement = self.0.prepare_cached(sql).map_err(told)?;
+        let mut before: Option<&[Value<'v>; N]> = None;
         for row in rows {
-            for (value, place) in row.iter().zip(1..) {
-                statement.raw_bind_parameter(place, value).map_err(told)?;
+            // What is bound stays bound: neighbours have most of their values in common.
+            for (place, value) in row.iter().enumerate() {
+                if before.is_none_or(|before| before[place] != *value) {
+                    statement.raw_bind_parameter(place + 1, value).map_err(told)?;
+                }
             }
+            before = Some(row);
             if statement.raw_execute().map_err(told)? > 0 {
                 done(row);
             }

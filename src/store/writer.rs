@@ -64,7 +64,7 @@ pub(super) enum Write {
     Turns(Vec<TurnCommit>),
     Part(PartRow),
     Record(Record),
-    Receipts(Vec<ReceiptRow>),
+    Receipts(Arc<[ReceiptRow]>),
     Rematch,
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
@@ -222,6 +222,11 @@ impl Queue {
 
     /// Has something written, and waits for its commit.
     pub(super) async fn write(&self, write: Write) -> Result<Answer, StoreError> {
+        self.write_then(write, || {}).await
+    }
+
+    /// The same; calls `queued` as soon as nothing that is queued from then on can come before it.
+    pub(super) async fn write_then(&self, write: Write, queued: impl FnOnce()) -> Result<Answer, StoreError> {
         let rows = u32::try_from(write.rows().max(1)).unwrap_or(u32::MAX);
         let gone = || StoreError::Unreachable("the store is closed".to_owned());
         let room = match write.room() {
@@ -236,6 +241,7 @@ impl Queue {
         };
         let (answer, answered) = oneshot::channel();
         self.commands.send(Command { write, rows, answer, _room: room }).map_err(|_| gone())?;
+        queued();
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -345,7 +351,6 @@ impl Writer {
         let answer = match (command.write, answer) {
             (Write::Record(record), Ok(answer)) => {
                 self.held.with(|held| record.done.iter().for_each(|chunk| _ = held.remove(chunk)));
-                self.fresh.recorded(&record);
                 Ok(answer)
             }
             (Write::Accept(acceptance), Ok(answer)) => {
@@ -415,6 +420,9 @@ impl Writer {
             End::Lost(_) => Repeats::Perhaps,
             _ => tx.repeats,
         };
+        if !matches!(end, End::Committed(_)) {
+            self.fresh.forget_parts();
+        }
         // a lost connection is dropped: what it still does ends with it
         if !matches!(end, End::Lost(_)) {
             self.connection = Some(connection);

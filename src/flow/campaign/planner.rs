@@ -2,6 +2,7 @@
 //! evenings come. So a pause, an edit, an opt-out and the hours cost nothing, and a backlog of millions is rows nobody
 //! looks at.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ use crate::store::{
 const AHEAD_MS: i64 = 30_000;
 /// And no more of one campaign than this wait in the queue at once, however fast the carrier.
 const MOST_QUEUED: i64 = 20_000;
+/// Chunks made messages in one commit, where nothing but the carrier's rate holds a campaign: each commit is waited for, and
+/// one of more would keep others waiting.
+const CHUNKS_A_STEP: usize = 2;
 /// How often campaigns are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Every so many looks, what came back to a cancelled campaign's queue is ended too.
@@ -38,6 +42,8 @@ const SWEEP_EVERY: u64 = 40;
 pub enum Reached {
     /// As far ahead as it is to be, or to its end.
     Ahead,
+    /// As many as there was room for; there may be room again.
+    Full,
     /// Not so far: it was paused or cancelled meanwhile, or another planner was faster.
     Overtaken,
 }
@@ -50,9 +56,12 @@ pub async fn plan_campaigns(flow: Arc<Flow>, stop: CancellationToken) {
             warn!("campaigns cannot be read: {error}");
             Vec::new()
         });
+        let mut go_on = false;
         for campaign in campaigns {
             let done = match campaign.state {
-                CampaignState::Running => flow.top_up(&campaign).await.map(drop),
+                CampaignState::Running => flow.top_up(&campaign).await.map(|reached| {
+                    go_on |= reached == Reached::Full;
+                }),
                 CampaignState::Cancelled if looks.is_multiple_of(SWEEP_EVERY) => flow.sweep(&campaign).await,
                 _ => Ok(()),
             };
@@ -61,6 +70,10 @@ pub async fn plan_campaigns(flow: Arc<Flow>, stop: CancellationToken) {
             }
         }
         looks += 1;
+        // Meanwhile a fast carrier has taken much of what was planned.
+        if go_on {
+            continue;
+        }
         tokio::select! {
             () = sleep(LOOK_EVERY) => {}
             () = stop.cancelled() => {}
@@ -90,6 +103,7 @@ impl Flow {
         let rate = self.rate_of(campaign, &settings);
         let room = takes_room(rate) - self.store.campaign_queued(&campaign.id).await?;
         let (mut room, horizon_ms) = (room, now_ms + AHEAD_MS);
+        let mut reached = Reached::Ahead;
         let next_ms = self.store.plan_state(&campaign.id).await?.next_ms;
         let mut at_ms =
             [Some(now_ms), Some(next_ms), settings.starts_ms].into_iter().flatten().max().unwrap_or(now_ms);
@@ -113,7 +127,8 @@ impl Flow {
                 },
             };
             let group = &mut rows[index];
-            let most = chunk_messages(rate, parts, CHUNK_MESSAGES);
+            let chunks = if settings.rate.is_some() { 1 } else { CHUNKS_A_STEP };
+            let most = chunk_messages(rate, parts, chunks * CHUNK_MESSAGES);
             let people = self.store.audience_rows(group.id, group.planned, most).await?;
             if people.is_empty() {
                 return Err(
@@ -152,8 +167,9 @@ impl Flow {
             group.planned = upto;
             groups[index].left = groups[index].left.saturating_sub(people.len() as u64);
             room -= messages as i64;
+            reached = if room > 0 { Reached::Ahead } else { Reached::Full };
         }
-        Ok(Reached::Ahead)
+        Ok(reached)
     }
 
     async fn campaign_is_planned(&self, campaign: &Campaign) -> Result<Reached, CampaignError> {
@@ -200,6 +216,8 @@ impl Flow {
         let now_ms = self.clock.now_ms();
         let numbers: Vec<Msisdn> = people.iter().map(|row| row.number).collect();
         let mut open = Taken::new(self.store.open_questions(&numbers).await?);
+        let mut met = HashSet::with_capacity(numbers.len());
+        let twice: HashSet<Msisdn> = numbers.into_iter().filter(|number| !met.insert(*number)).collect();
         let codes = voice.codes();
         let (mut drafts, mut asked, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for (row, draft) in people.iter().zip(all) {
@@ -223,7 +241,9 @@ impl Flow {
                 started_by: CAMPAIGN.to_owned(),
                 standing: standing_at(&progress, now_ms),
             };
-            open.take(invitation.clone());
+            if twice.contains(&row.number) {
+                open.take(invitation.clone());
+            }
             match turn {
                 survey::Turn::Free => {
                     drafts.push(Draft {

@@ -176,7 +176,10 @@ impl Generations {
             tx.change(&TAKE_OVER, &serde_json::json!({ "epoch": epoch, "alone": alone })).await?;
             let left: Vec<Id> = tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": 0 })).await?;
             self.full = left.into_iter().map(|row| row.id).collect();
-            self.unread = self.full.clone();
+            // Only where nobody can still be writing to them: an earlier run of a node may not know yet that it is over.
+            if alone == 1 {
+                self.unread = self.full.clone();
+            }
         }
         let made: Option<Id> =
             tx.rows(&NEW_GENERATION, &serde_json::json!([{ "epoch": epoch }])).await?.pop();
