@@ -76,7 +76,7 @@ async fn a_receipt_that_comes_early_waits_for_its_message(place: Place) {
 
 async fn early_receipts_for_a_whole_batch_are_all_claimed(place: Place) {
     let store = with_messages(&place, 300).await;
-    let early = (1..=300).map(|n| receipt(n, &format!("id{n}"), "delivered")).collect();
+    let early: Vec<_> = (1..=300).map(|n| receipt(n, &format!("id{n}"), "delivered")).collect();
     let fates = store.receipts(early).await.unwrap();
     assert!(fates.iter().all(|fate| *fate == ReceiptFate::Waiting));
     record(&store, (1..=300).map(|n| sent(n, &format!("id{n}"))).collect()).await;
