@@ -21,8 +21,6 @@ const KEYS_OF_A_COMMAND: usize = 2_000;
 /// With so many full generations merging does not wait for an idle moment. Three quarters as many come while a sweep runs,
 /// and the sieve has room for all of them.
 const GENERATIONS: usize = 24;
-/// Fewer are not merged in an idle moment either: each key would rewrite a page of the first generation.
-const WORTH_A_SWEEP: usize = 4;
 /// When merging does not wait, so many keys are merged for each that is noted.
 const PACE: usize = 2;
 /// Keys one step copies or removes at most, of all generations together: some milliseconds of work. Only the ids under one
@@ -193,7 +191,7 @@ impl Generations {
 
     /// Whether there is something to do in an idle moment.
     pub(in crate::store) fn unmerged(&self) -> bool {
-        !self.unread.is_empty() || self.sweep.is_some() || self.full.len() >= WORTH_A_SWEEP
+        !self.full.is_empty()
     }
 
     /// Steps that should not wait.
