@@ -92,6 +92,32 @@ pub struct Outbound {
     pub relay: Option<Relay>,
 }
 
+#[cfg(test)]
+impl Outbound {
+    /// A survey's question to somebody, for tests.
+    pub(crate) fn example(id: i64, accepted_ms: i64) -> Self {
+        Self {
+            id: MessageId(id),
+            lane: "north".to_owned(),
+            purpose: Purpose::Survey,
+            campaign: None,
+            programme: None,
+            sender: Sender("88001".to_owned()),
+            to: Msisdn(447_700_900_001),
+            body: "How was it?".to_owned(),
+            language: None,
+            source: Source::Campaign,
+            accepted_ms,
+            expires_ms: None,
+            zone: None,
+            account: None,
+            reference: None,
+            registered_delivery: None,
+            relay: None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Outbound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Outbound")

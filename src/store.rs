@@ -297,7 +297,7 @@ impl Store {
     /// Waits when much is queued, and is never refused for it. Gives the receipts that had come earlier than what they
     /// tell of; those of several records in one commit are told to one of them.
     pub async fn record(&self, record: Record) -> Result<Vec<Claimed>, StoreError> {
-        self.claimed(Write::Record(record)).await
+        self.record_then(record, || {}).await
     }
 
     /// As [`Self::record`]; calls `queued` as soon as no receipt stored from then on can come before it.
@@ -329,11 +329,7 @@ impl Store {
     /// Looks again for the messages of waiting receipts; gives those that found theirs. Only needed with several nodes,
     /// which can each miss what the other is just writing.
     pub async fn rematch_receipts(&self) -> Result<Vec<Claimed>, StoreError> {
-        self.claimed(Write::Rematch).await
-    }
-
-    async fn claimed(&self, write: Write) -> Result<Vec<Claimed>, StoreError> {
-        claimed(self.write(write).await?)
+        claimed(self.write(Write::Rematch).await?)
     }
 
     /// Takes over the chunks nobody alive holds, and tells of each what is in doubt. At most some dozens at once: settle

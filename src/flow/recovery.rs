@@ -142,7 +142,7 @@ pub fn settlement(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Class, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
+    use crate::message::{Class, Outbound, OutcomeKind};
     use crate::store::LeasedChunk;
 
     const NOW: i64 = 1_790_000_000_000;
@@ -151,25 +151,7 @@ mod tests {
 
     /// A chunk that was tried before, with one message in two parts; what its second attempt's end comes to.
     fn settled(parts: &[i64], word: Word) -> Vec<(i64, OutcomeKind)> {
-        let message = Outbound {
-            id: MessageId(7),
-            lane: "north".to_owned(),
-            purpose: Purpose::Survey,
-            campaign: None,
-            sender: Sender("88001".to_owned()),
-            to: Msisdn(447_700_900_001),
-            body: "word ".repeat(50),
-            language: None,
-            source: Source::Campaign,
-            accepted_ms: NOW,
-            expires_ms: None,
-            zone: None,
-            account: None,
-            reference: None,
-            registered_delivery: None,
-            relay: None,
-            programme: None,
-        };
+        let message = Outbound { body: "word ".repeat(50), ..Outbound::example(7, NOW) };
         let chunk = LeasedChunk {
             id: ChunkId(100),
             lane: "north".to_owned(),

@@ -52,14 +52,11 @@ pub async fn settle(flow: Arc<Flow>, lane: Arc<Lane>, mut settled: mpsc::Unbound
         flow.metrics.in_doubt.add(counts.in_doubt);
         flow.metrics.suppressed.add(counts.suppressed);
         let wakes = !record.retry.is_empty();
-        let each = |tell: fn(&BindHandle, usize)| {
-            let told = |bind: &Arc<BindHandle>| held.get(&bind.name).map(|parts| tell(bind, *parts));
-            lane.binds.iter().filter_map(told).for_each(drop);
-        };
-        let mut on_its_way = false;
+        // Once, however often it is tried.
+        let mut untold = Some(());
         let mut queued = || {
-            if !std::mem::replace(&mut on_its_way, true) {
-                each(BindHandle::recording);
+            if untold.take().is_some() {
+                tell(&lane, &held, BindHandle::recording);
             }
         };
         while !record.is_empty()
@@ -69,12 +66,21 @@ pub async fn settle(flow: Arc<Flow>, lane: Arc<Lane>, mut settled: mpsc::Unbound
             sleep(STORE_PAUSE).await;
         }
         queued();
-        each(BindHandle::settled);
+        tell(&lane, &held, BindHandle::settled);
         if !record.outcomes.is_empty() {
             debug!(lane = %lane.name, outcomes = record.outcomes.len(), "outcomes are on disk");
         }
         if wakes {
             flow.wake(&lane.name);
+        }
+    }
+}
+
+/// Tells each bind of its parts.
+fn tell(lane: &Lane, held: &Held, what: fn(&BindHandle, usize)) {
+    for bind in &lane.binds {
+        if let Some(parts) = held.get(&bind.name) {
+            what(bind, *parts);
         }
     }
 }

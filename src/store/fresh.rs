@@ -69,30 +69,11 @@ impl Fresh {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Msisdn, Purpose, Sender, Source};
 
     const NOW: i64 = 1_790_000_000_000;
 
     fn message(id: i64) -> Outbound {
-        Outbound {
-            id: MessageId(id),
-            lane: "north".to_owned(),
-            purpose: Purpose::Survey,
-            campaign: None,
-            programme: None,
-            sender: Sender("88001".to_owned()),
-            to: Msisdn(447_700_900_001),
-            body: "How was it?".to_owned(),
-            language: None,
-            source: Source::Campaign,
-            accepted_ms: NOW,
-            expires_ms: None,
-            zone: None,
-            account: None,
-            reference: None,
-            registered_delivery: None,
-            relay: None,
-        }
+        Outbound::example(id, NOW)
     }
 
     fn accepted(fresh: &mut Fresh, ids: std::ops::Range<i64>) {

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::contexts::each;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::insert::{Column, Insert, Value};
@@ -65,12 +66,6 @@ pub(super) fn taken(carrier: &str, carrier_key: &str) -> String {
 }
 
 #[derive(Serialize)]
-struct Place<'a> {
-    generation: i64,
-    key: &'a str,
-}
-
-#[derive(Serialize)]
 struct Elsewhere<'a> {
     keys: &'a [String],
     known: &'a [i64],
@@ -84,10 +79,6 @@ struct Found {
     id: i64,
 }
 
-fn places<'a>(sifted: &sieve::Sifted<'a>) -> Vec<Place<'a>> {
-    sifted.at.iter().map(|(generation, key)| Place { generation: *generation, key }).collect()
-}
-
 /// The ids noted under each of these keys, each once.
 pub(super) async fn ids(
     readers: &Readers,
@@ -99,10 +90,7 @@ pub(super) async fn ids(
     }
     let sifted = readers.sieve.sift(&keys);
     // First what is known: what is merged meanwhile is in the first generation afterwards.
-    let mut found: Vec<Found> = match places(&sifted) {
-        none if none.is_empty() => Vec::new(),
-        places => readers.list(&THERE, &places).await?,
-    };
+    let mut found: Vec<Found> = each(readers, &THERE, &sifted.at).await?;
     let elsewhere = Elsewhere { keys: &keys, known: &sifted.known };
     found.extend(readers.list::<Found>(&ELSEWHERE, &elsewhere).await?);
     let mut ids: HashMap<String, Vec<i64>> = HashMap::new();
@@ -137,10 +125,8 @@ pub(super) async fn remove(tx: &mut Tx<'_>, noted: &[(String, i64)]) -> Result<(
 
 async fn found(tx: &mut Tx<'_>, keys: &[String]) -> Result<Vec<Found>, StoreError> {
     let sifted = tx.sieve.map(|sieve| sieve.sift(keys)).unwrap_or_default();
-    let mut found: Vec<Found> = match places(&sifted) {
-        none if none.is_empty() => Vec::new(),
-        places => tx.list(&THERE, &places).await?,
-    };
+    let mut found: Vec<Found> =
+        if sifted.at.is_empty() { Vec::new() } else { tx.list(&THERE, &sifted.at).await? };
     found.extend(tx.list::<Found>(&ELSEWHERE, &Elsewhere { keys, known: &sifted.known }).await?);
     Ok(found)
 }

@@ -78,6 +78,7 @@ static NO_WAITING: Sql = Sql::new(
          where w.receipt < {int before} order by w.receipt limit {int limit})",
 );
 static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
+
 /// One step.
 #[derive(Debug, Clone)]
 pub(super) struct Step {

@@ -114,7 +114,7 @@ pub struct Answered {
     pub word: Word,
 }
 
-/// What an attempt says of a message, the further the later.
+/// What an attempt says of a message. Of what it says of several parts, the greater holds for the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Word {
     /// Nothing: its parts are known from earlier attempts only.

@@ -101,9 +101,8 @@ impl Flow {
         let mut rows = self.store.audience_groups(&campaign.id).await?;
         let (mut groups, places) = self.groups_of(campaign, now_ms).await?;
         let rate = self.rate_of(campaign, &settings);
-        let room = takes_room(rate) - self.store.campaign_queued(&campaign.id).await?;
-        let (mut room, horizon_ms) = (room, now_ms + AHEAD_MS);
-        let mut reached = Reached::Ahead;
+        let all_room = takes_room(rate) - self.store.campaign_queued(&campaign.id).await?;
+        let (mut room, horizon_ms) = (all_room, now_ms + AHEAD_MS);
         let next_ms = self.store.plan_state(&campaign.id).await?.next_ms;
         let mut at_ms =
             [Some(now_ms), Some(next_ms), settings.starts_ms].into_iter().flatten().max().unwrap_or(now_ms);
@@ -167,9 +166,8 @@ impl Flow {
             group.planned = upto;
             groups[index].left = groups[index].left.saturating_sub(people.len() as u64);
             room -= messages as i64;
-            reached = if room > 0 { Reached::Ahead } else { Reached::Full };
         }
-        Ok(reached)
+        Ok(if all_room > 0 && room <= 0 { Reached::Full } else { Reached::Ahead })
     }
 
     async fn campaign_is_planned(&self, campaign: &Campaign) -> Result<Reached, CampaignError> {
@@ -216,6 +214,7 @@ impl Flow {
         let now_ms = self.clock.now_ms();
         let numbers: Vec<Msisdn> = people.iter().map(|row| row.number).collect();
         let mut open = Taken::new(self.store.open_questions(&numbers).await?);
+        // Hardly anybody stands twice among them: only for who does, what was asked a moment ago is looked at again.
         let mut met = HashSet::with_capacity(numbers.len());
         let twice: HashSet<Msisdn> = numbers.into_iter().filter(|number| !met.insert(*number)).collect();
         let codes = voice.codes();

@@ -73,11 +73,10 @@ static FORGET: Sql = Sql::new("delete from generation where id = {int generation
 pub(in crate::store) struct Generations {
     access: Access,
     sieve: Arc<Sieve>,
-    begun: bool,
     current: i64,
     keys: usize,
     /// Oldest first.
-    full: VecDeque<i64>,
+    full: Vec<i64>,
     /// Those of earlier runs, which the sieve does not know yet.
     unread: VecDeque<i64>,
     reading: Option<(Learning, String)>,
@@ -124,10 +123,9 @@ impl Generations {
         Self {
             access,
             sieve,
-            begun: false,
             current: 0,
             keys: 0,
-            full: VecDeque::new(),
+            full: Vec::new(),
             unread: VecDeque::new(),
             reading: None,
             sweep: None,
@@ -169,20 +167,19 @@ impl Generations {
             return Ok(());
         }
         let mut tx = Tx::new(connection, epoch);
-        if !self.begun && self.access == Access::Serve {
+        if self.current == 0 && self.access == Access::Serve {
             let alone = tx.alone();
             tx.change(&TAKE_OVER, &serde_json::json!({ "epoch": epoch, "alone": alone })).await?;
             let left: Vec<Id> = tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": 0 })).await?;
             self.full = left.into_iter().map(|row| row.id).collect();
             // Only where nobody can still be writing to them: an earlier run of a node may not know yet that it is over.
             if alone == 1 {
-                self.unread = self.full.clone();
+                self.unread = self.full.iter().copied().collect();
             }
         }
         let made: Option<Id> =
             tx.rows(&NEW_GENERATION, &serde_json::json!([{ "epoch": epoch }])).await?.pop();
         self.full.extend(Some(self.current).filter(|generation| *generation > 0));
-        self.begun = true;
         self.current = made.map(|row| row.id).unwrap_or_default();
         self.keys = 0;
         self.sieve.begin(self.current);
@@ -250,7 +247,7 @@ impl Generations {
             }
         };
         self.sieve.learnt(&learning, next.iter().map(|row| row.key.as_str()));
-        // The ids under one key may be more than one step's keys: from the last key on, that is one key the less.
+        // From behind the last key on: of one with more ids than a step reads, the rest is passed over, and known all the same.
         match next.last() {
             Some(last) if next.len() == KEYS_A_STEP => self.reading = Some((learning, last.key.clone())),
             _ => {
@@ -267,7 +264,7 @@ impl Generations {
             return Ok(None);
         }
         let sweep = self.sweep.get_or_insert_with(|| Sweep {
-            generations: self.full.iter().copied().collect(),
+            generations: self.full.clone(),
             upto: String::new(),
             guide: 0,
             width: (KEYS_A_STEP / self.full.len()).max(1),

@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use serde::Serialize;
+
 use super::merge::KEYS_A_GENERATION;
 
 /// Generations known at once: a bit of a word each, so that one look at a place tells of all of them.
@@ -28,11 +30,18 @@ pub(in crate::store) struct Sieve {
     places: OnceLock<Box<[AtomicU64]>>,
 }
 
-/// Where keys may be: in these known generations, and in any that is not known.
+/// Where keys may be: at these places in the known generations, and in any that is not known.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sifted<'a> {
     pub(super) known: Vec<i64>,
-    pub(super) at: Vec<(i64, &'a str)>,
+    pub(super) at: Vec<Place<'a>>,
+}
+
+/// A key in a generation.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Place<'a> {
+    pub(super) generation: i64,
+    pub(super) key: &'a str,
 }
 
 impl Default for Sieve {
@@ -96,12 +105,8 @@ impl Sieve {
             for key in keys {
                 let bits =
                     places_of(key).fold(u64::MAX, |bits, place| bits & places[place].load(Ordering::Relaxed));
-                at.extend(
-                    slots
-                        .iter()
-                        .filter(|(slot, _)| bits >> slot & 1 == 1)
-                        .map(|(_, one)| (*one, key.as_str())),
-                );
+                let there = slots.iter().filter(|(slot, _)| bits >> slot & 1 == 1);
+                at.extend(there.map(|(_, generation)| Place { generation: *generation, key }));
             }
         }
         Sifted { known, at }
@@ -174,7 +179,7 @@ mod tests {
         sieve.note(9, texts(&others));
         let found = sieve.sift(&mine);
         assert_eq!(found.known, [7, 8]);
-        assert_eq!(found.at, mine.iter().map(|key| (7, key.as_str())).collect::<Vec<_>>());
+        assert_eq!(found.at, mine.iter().map(|key| Place { generation: 7, key }).collect::<Vec<_>>());
         let wrong = sieve.sift(&others).at.len();
         assert!(wrong < KEYS_A_GENERATION / 200, "{wrong}");
     }
