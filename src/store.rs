@@ -157,7 +157,8 @@ impl Store {
             Access::Serve | Access::Beside => {
                 let (engine, opened) = open::serve(location, &options).await?;
                 let (readers, epoch) = (engine.readers(), opened.epoch);
-                let generations = Generations::new(options.access, Arc::clone(&readers.sieve));
+                let alone = matches!(location, Location::Sqlite(_));
+                let generations = Generations::new(options.access, epoch, alone, Arc::clone(&readers.known));
                 let (queue, task) = Queue::start(engine, opened, generations, options.subjects);
                 let writer = Some((queue, tokio::sync::Mutex::new(Some(task))));
                 Inner { readers, writer, epoch, subjects: options.subjects }
@@ -324,12 +325,6 @@ impl Store {
             Answer::Fates(fates) => Ok(fates),
             _ => Err(mixed_up()),
         }
-    }
-
-    /// Looks again for the messages of waiting receipts; gives those that found theirs. Only needed with several nodes,
-    /// which can each miss what the other is just writing.
-    pub async fn rematch_receipts(&self) -> Result<Vec<Claimed>, StoreError> {
-        claimed(self.write(Write::Rematch).await?)
     }
 
     /// Takes over the chunks nobody alive holds, and tells of each what is in doubt. At most some dozens at once: settle

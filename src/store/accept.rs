@@ -161,7 +161,7 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
         tx.repeats = Repeats::Perhaps;
         return Err(StoreError::Busy);
     }
-    locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0))).await?;
+    locator::note(tx, messages.iter().map(|message| (locator::to(message.to), message.id.0)));
     let new = |chunk: &&NewChunk| !chunk.members.iter().any(|message| known.contains(message));
     let new = gathered(all.iter().map(|one| one.chunks.iter().filter(new).collect()));
     chunks(tx, &new.iter().map(AsRef::as_ref).collect::<Vec<_>>()).await?;
@@ -169,7 +169,7 @@ pub(super) async fn accept(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), S
     tx.insert(&INVITATIONS, invitations.iter().map(|invitation| invitation_row(invitation))).await?;
     // What waits has no message yet by which its number would be found.
     let waiting = invitations.iter().filter(|one| one.standing.state == InvitationState::Waiting);
-    locator::note(tx, waiting.map(|one| (locator::to(one.number), one.message.0))).await?;
+    locator::note(tx, waiting.map(|one| (locator::to(one.number), one.message.0)));
     tx.events.extend(all.iter().flat_map(|one| &one.events).cloned());
     let mut furthest: BTreeMap<&CampaignId, &CampaignProgress> = BTreeMap::new();
     for progress in all.iter().filter_map(|one| one.progress.as_ref()) {

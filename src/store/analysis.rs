@@ -1,7 +1,10 @@
 //! What analysts ask: replies narrowed down, answers and invitations counted along one dimension.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::contexts;
 use super::error::StoreError;
 use super::locator;
 use super::sql::Sql;
@@ -11,23 +14,17 @@ use crate::store::Store;
 /// Values counted at most, the most frequent first: free text has as many as there are people.
 const VALUES_COUNTED: i64 = 10_000;
 
-/// The language comes from the newest invitation of that number to that campaign.
 static REPLIES: Sql = Sql::new(
-    "select {list id, received_ms, number, code, campaign, survey, question, language, text, verdict, value, comment, \
-         rule, pack, replaced_ms, note, tags} from ( \
-         select y.id, y.received_ms, y.number, y.code, y.campaign, y.survey, y.question, y.language, y.text, y.verdict, \
-             y.value, y.comment, y.rule, y.pack, y.replaced_ms, y.note, \
+    "select {list id, received_ms, number, code, campaign, survey, question, text, verdict, value, comment, rule, pack, replaced_ms, note, tags} from ( \
+         select y.id, y.received_ms, y.number, y.code, y.campaign, y.survey, y.question, y.text, y.verdict, y.value, y.comment, y.rule, y.pack, y.replaced_ms, y.note, \
              coalesce((select {list tag} from (select t.tag from reply_tag t where t.inbound = y.id order by t.tag) x), \
                  '[]') as tags \
          from (select n.id, n.received_ms, n.number, n.code, n.campaign, a.survey, \
-                 coalesce(a.question, n.question) as question, n.text, n.verdict, a.value, a.comment, n.rule, n.pack, a.replaced_ms, n.note, \
-                 (select max(i.language) from generation g cross join locator l cross join invitation i \
-                     where l.generation = g.id and l.key = 'm' || n.number and i.message = l.id \
-                         and i.campaign = n.campaign) as language \
+                 coalesce(a.question, n.question) as question, n.text, n.verdict, a.value, a.comment, n.rule, n.pack, a.replaced_ms, n.note \
              from inbound n left join answer a on a.inbound = n.id \
              where ({text campaign} is null or n.campaign = {text campaign}) \
-                 and ({text from_key} is null or n.id in (select l.id from generation g cross join locator l \
-                     where l.generation = g.id and l.key = {text from_key})) \
+                 and ({int number} is null or n.number = {int number} \
+                     and n.id in (select cast(l.value as bigint) from {each {text from}} l)) \
                  and ({text code} is null or n.code = {text code}) \
                  and ({text verdict} is null or n.verdict = {text verdict} or n.verdict like {text verdict} || ':%') \
                  and ({text survey} is null or a.survey = {text survey}) \
@@ -37,8 +34,13 @@ static REPLIES: Sql = Sql::new(
                  and ({text tag} is null or exists ( \
                      select 1 from reply_tag t where t.inbound = n.id and t.tag = {text tag})) \
                  and ({int before} is null or n.id < {int before})) y \
-         where {text language} is null or y.language = {text language} \
          order by y.id desc limit {int limit}) x",
+);
+/// The languages of these invitations.
+static LANGUAGES: Sql = Sql::new(
+    "select {list number, campaign, language} from ( \
+         select i.number, i.campaign, i.language from {ids} join invitation i on i.message = r.id \
+         where i.language is not null) x",
 );
 static ANSWERS: Sql = Sql::new(
     "select {list question, value, dimension, count} from ( \
@@ -193,7 +195,9 @@ struct Asked<'a> {
     #[serde(flatten)]
     narrow: &'a Narrow,
     by: Option<Dimension>,
-    from_key: Option<String>,
+    number: Option<Msisdn>,
+    /// What has come from it.
+    from: &'a [i64],
     before: Option<i64>,
     limit: i64,
 }
@@ -236,9 +240,49 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Reply>, StoreError> {
-        let asked = Asked { narrow, by: None, from_key: number.map(locator::from), before, limit };
-        let rows: Vec<ReplyColumns> = self.inner.readers.list(&REPLIES, &asked).await?;
-        rows.into_iter().map(Reply::try_from).collect()
+        let from = match number {
+            Some(number) => locator::under(&self.inner.readers, locator::from(number)).await?,
+            None => Vec::new(),
+        };
+        let (page, mut before) = (usize::try_from(limit).unwrap_or_default(), before);
+        let mut replies = Vec::new();
+        loop {
+            let asked = Asked { narrow, by: None, number, from: &from, before, limit };
+            let rows: Vec<ReplyColumns> = self.inner.readers.list(&REPLIES, &asked).await?;
+            let last = rows.len() < page.max(1);
+            let mut next = rows.into_iter().map(Reply::try_from).collect::<Result<Vec<_>, _>>()?;
+            before = next.last().map(|reply| reply.id);
+            self.tell_languages(&mut next).await?;
+            let wanted = |reply: &Reply| narrow.language.is_none() || reply.language == narrow.language;
+            replies.extend(next.into_iter().filter(wanted));
+            if last || replies.len() >= page {
+                replies.truncate(page);
+                return Ok(replies);
+            }
+        }
+    }
+
+    /// Each person's language, as an invitation to that campaign tells it.
+    async fn tell_languages(&self, replies: &mut [Reply]) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Told {
+            number: Msisdn,
+            campaign: CampaignId,
+            language: String,
+        }
+        let numbers = replies.iter().filter(|reply| reply.campaign.is_some()).map(|reply| reply.number);
+        let invitations = locator::ids(&self.inner.readers, numbers.map(locator::to)).await?;
+        let ids: Vec<i64> = invitations.into_values().flatten().collect();
+        let mut told: Vec<Told> = contexts::each(&self.inner.readers, &LANGUAGES, &ids).await?;
+        // Of several the last one, by the alphabet.
+        told.sort_by(|a, b| a.language.cmp(&b.language));
+        let told: HashMap<(Msisdn, CampaignId), String> =
+            told.into_iter().map(|one| ((one.number, one.campaign), one.language)).collect();
+        for reply in replies {
+            let campaign = reply.campaign.clone();
+            reply.language = campaign.and_then(|campaign| told.get(&(reply.number, campaign)).cloned());
+        }
+        Ok(())
     }
 
     /// Answers that count, by question, value and group; at most some ten thousand values, the most frequent first.
@@ -247,7 +291,7 @@ impl Store {
         narrow: &Narrow,
         by: Option<Dimension>,
     ) -> Result<Vec<ValueCount>, StoreError> {
-        let asked = Asked { narrow, by, from_key: None, before: None, limit: VALUES_COUNTED };
+        let asked = Asked { narrow, by, number: None, from: &[], before: None, limit: VALUES_COUNTED };
         self.inner.readers.list(&ANSWERS, &asked).await
     }
 
@@ -257,7 +301,7 @@ impl Store {
         narrow: &Narrow,
         by: Option<Dimension>,
     ) -> Result<Vec<OutcomeCount>, StoreError> {
-        let asked = Asked { narrow, by, from_key: None, before: None, limit: VALUES_COUNTED };
+        let asked = Asked { narrow, by, number: None, from: &[], before: None, limit: VALUES_COUNTED };
         self.inner.readers.list(&INVITATIONS, &asked).await
     }
 }

@@ -9,7 +9,8 @@ use super::error::StoreError;
 use super::rows::{Acceptance, ChunkId, ReceiptRow, Record, SliceMark};
 use super::writer::{Answer, Write};
 use super::{
-    accept, accounts, audience, consent, desk, erase, events, inbound, outcomes, pulse, queue, retention,
+    accept, accounts, audience, consent, desk, erase, events, inbound, locator, outcomes, pulse, queue,
+    retention,
 };
 use crate::crash::{self, Point};
 
@@ -112,8 +113,6 @@ pub(super) async fn apply(
     for (index, write) in indexed() {
         if let Write::Receipts(rows) = write {
             answers[index] = Ok(Answer::Fates(fates.by_ref().take(rows.len()).collect()));
-        } else if let Write::Rematch = write {
-            answers[index] = Ok(Answer::Claimed(outcomes::rematch(tx).await?));
         }
     }
     let marks: Vec<&SliceMark> = writes
@@ -138,6 +137,7 @@ pub(super) async fn apply(
             answers[index] = Ok(Answer::Leased(queue::lease(tx, lease).await?));
         }
     }
+    locator::put(tx).await?;
     events::write(tx).await?;
     Ok(answers)
 }

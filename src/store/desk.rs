@@ -60,12 +60,12 @@ static THREAD: Sql = Sql::new(
     "select {list id, at_ms, direction, text, state, source} from ( \
          select n.id, n.received_ms as at_ms, 'in' as direction, n.text as text, n.verdict as state, \
              'handset' as source \
-         from generation g cross join locator l cross join inbound n \
-         where l.generation = g.id and l.key = {text from_key} and n.id = l.id and n.code = {text code} \
+         from {each {text from}} l cross join inbound n \
+         where n.id = cast(l.value as bigint) and n.number = {int number} and n.code = {text code} \
          union \
          select m.id, m.accepted_ms, 'out', m.body, s.state, m.source \
-         from generation g cross join locator l cross join message m join v_message_state s on s.message = m.id \
-         where l.generation = g.id and l.key = {text to_key} and m.id = l.id and m.sender = {text code} \
+         from {each {text to}} l cross join message m join v_message_state s on s.message = m.id \
+         where m.id = cast(l.value as bigint) and m.recipient = {int number} and m.sender = {text code} \
          order by 2 desc, 1 desc limit {int limit}) x",
 );
 static TAG: Sql = Sql::new(
@@ -168,10 +168,13 @@ impl Store {
         code: &str,
         limit: i64,
     ) -> Result<Vec<ThreadItem>, StoreError> {
+        let readers = &self.inner.readers;
+        let from = locator::under(readers, locator::from(number)).await?;
+        let to = locator::under(readers, locator::to(number)).await?;
         let argument = serde_json::json!({
-            "from_key": locator::from(number), "to_key": locator::to(number), "code": code, "limit": limit,
+            "number": number, "from": from, "to": to, "code": code, "limit": limit,
         });
-        let mut items: Vec<ThreadItem> = self.inner.readers.list(&THREAD, &argument).await?;
+        let mut items: Vec<ThreadItem> = readers.list(&THREAD, &argument).await?;
         items.reverse();
         Ok(items)
     }

@@ -12,7 +12,7 @@ use super::consent::SubjectKey;
 use super::error::{StoreError, judge};
 use super::fresh::Fresh;
 use super::insert::{Column, Insert, Update, Value};
-use super::locator::Sieve;
+use super::locator::{Known, Notes};
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 use super::sqlite::Sqlite;
@@ -120,7 +120,7 @@ impl Engine {
                     .connect_lazy_with(options.clone()),
             ),
         };
-        Readers { pool, sieve: Arc::default() }
+        Readers { pool, known: Arc::default() }
     }
 }
 
@@ -238,6 +238,14 @@ impl Connection {
         }
     }
 
+    /// Carries SQLite's write-ahead log over, so that a busy commit need not.
+    pub(super) async fn carry_over(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.plain("pragma wal_checkpoint(passive)"),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             // Closed with its value.
@@ -276,12 +284,8 @@ pub(super) struct Tx<'a> {
     pub(super) connection: &'a mut Connection,
     /// The run this process is.
     pub(super) epoch: i64,
-    /// The generation new keys go to.
-    pub(super) generation: i64,
-    /// How many keys went there.
-    pub(super) located: usize,
-    /// What is told of them, and tells where others are.
-    pub(super) sieve: Option<&'a Sieve>,
+    /// Under which keys rows are to be found, and where others are.
+    pub(super) notes: Notes<'a>,
     /// The key under which erased numbers are known.
     pub(super) subjects: Option<SubjectKey>,
     /// Whether something accepted may have been accepted before.
@@ -297,9 +301,7 @@ impl<'a> Tx<'a> {
         Self {
             connection,
             epoch,
-            generation: 0,
-            located: 0,
-            sieve: None,
+            notes: Notes::default(),
             subjects: None,
             repeats: Repeats::Never,
             fresh: None,
@@ -312,14 +314,23 @@ impl<'a> Tx<'a> {
         i64::from(self.connection.dialect() == Dialect::Sqlite)
     }
 
+    /// What a statement gives, as it is.
+    pub(super) async fn texts(
+        &mut self,
+        sql: &'static Sql,
+        argument: String,
+    ) -> Result<Vec<String>, StoreError> {
+        let texts = self.connection.texts(sql, argument).await.map_err(|error| judge(&error))?;
+        Ok(texts.into_iter().flatten().collect())
+    }
+
     /// What a statement gives, one value a row.
     pub(super) async fn rows<T: DeserializeOwned>(
         &mut self,
         sql: &'static Sql,
         value: &(impl Serialize + ?Sized),
     ) -> Result<Vec<T>, StoreError> {
-        let texts = self.connection.texts(sql, argument(value)?).await.map_err(|error| judge(&error))?;
-        texts.iter().flatten().map(|text| parse(text)).collect()
+        self.texts(sql, argument(value)?).await?.iter().map(|text| parse(text)).collect()
     }
 
     /// What a statement gives as one JSON list.
@@ -390,8 +401,8 @@ impl<'a> Tx<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Readers {
     pool: Pool,
-    /// Where keys are looked for; the writer tells it.
-    pub(super) sieve: Arc<Sieve>,
+    /// Where keys are; the writer tells it.
+    pub(super) known: Arc<Known>,
 }
 
 #[derive(Debug, Clone)]
@@ -401,15 +412,21 @@ enum Pool {
 }
 
 impl Readers {
-    async fn texts(&self, sql: &'static Sql, argument: String) -> Result<Vec<Option<String>>, sqlx::Error> {
-        match &self.pool {
+    /// What a statement gives, as it is.
+    pub(super) async fn texts(&self, sql: &'static Sql, argument: String) -> Result<Vec<String>, StoreError> {
+        let texts: Result<Vec<Option<String>>, sqlx::Error> = match &self.pool {
             Pool::Sqlite(pool) => {
                 sqlx::query_scalar(sql.text(Dialect::Sqlite)).bind(argument).fetch_all(pool).await
             }
             Pool::Postgres(pool) => {
                 sqlx::query_scalar(sql.text(Dialect::Postgres)).bind(argument).fetch_all(pool).await
             }
-        }
+        };
+        let texts = texts.map_err(|error| match error {
+            sqlx::Error::PoolTimedOut => StoreError::Busy,
+            error => judge(&error),
+        })?;
+        Ok(texts.into_iter().flatten().collect())
     }
 
     /// What a statement gives, one value a row.
@@ -418,11 +435,7 @@ impl Readers {
         sql: &'static Sql,
         value: &(impl Serialize + ?Sized),
     ) -> Result<Vec<T>, StoreError> {
-        let texts = self.texts(sql, argument(value)?).await.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => StoreError::Busy,
-            error => judge(&error),
-        })?;
-        texts.iter().flatten().map(|text| parse(text)).collect()
+        self.texts(sql, argument(value)?).await?.iter().map(|text| parse(text)).collect()
     }
 
     /// What a statement gives as one JSON list.

@@ -78,10 +78,6 @@ static NO_CONVERSATIONS: Sql = Sql::new("delete from conversation where number =
 static PARTS: Sql = Sql::new(
     "delete from inbound_part where lane in (select distinct p.lane from inbound_part p) and number = {int number}",
 );
-static KEYS: Sql = Sql::new(
-    "delete from locator where generation in (select id from generation) \
-         and key in (select r.key from {rows key text})",
-);
 
 /// What is to be erased of one number.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -275,7 +271,7 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
         let entry = consent::Entry { change, subject, erases: Some(erases) };
         consent::append(tx, &[entry]).await?;
         let changes = step.found.changes.iter().map(|seq| (locator::consent(subject), *seq));
-        locator::note(tx, changes).await?;
+        locator::note(tx, changes);
     }
     let places: Vec<_> = step
         .found
@@ -295,8 +291,7 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
     erased.events = tx.change_all(&EVENTS, &rows(&step.found.events)).await?;
     if step.keys == Keys::Forgotten {
         let keys = [locator::to(step.number), locator::from(step.number), locator::consent(step.number)];
-        let keys: Vec<_> = keys.iter().map(|key| serde_json::json!({ "key": key })).collect();
-        tx.change(&KEYS, &keys).await?;
+        locator::remove_all(tx, keys.into()).await?;
     }
     Ok(erased)
 }

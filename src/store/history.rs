@@ -37,10 +37,9 @@ static ENTRIES: Sql = Sql::new(
          from invitation i where i.message = {int message} \
      union all \
      select n.received_ms, 'reply', {pack n.id, n.text, n.verdict, n.rule, n.campaign} \
-         from message m cross join generation g cross join locator l \
-             join inbound n on n.id = l.id and n.code = m.sender and n.received_ms >= m.accepted_ms \
-         where m.id = {int message} and l.generation = g.id and l.key = 'i' || m.recipient \
-             and (m.campaign is null or n.campaign = m.campaign) \
+         from message m cross join {each {text from}} l join inbound n on n.id = cast(l.value as bigint) \
+             and n.number = m.recipient and n.code = m.sender and n.received_ms >= m.accepted_ms \
+         where m.id = {int message} and (m.campaign is null or n.campaign = m.campaign) \
      union all \
      select a.at_ms, 'answer', {pack a.inbound, a.question, a.value, a.comment, a.rule, a.replaced_ms} \
          from invitation i join answer a on a.campaign = i.campaign and a.number = i.number \
@@ -55,15 +54,6 @@ static ENTRIES: Sql = Sql::new(
          from run cross join chunk k where k.epoch = run.epoch and k.state = 'leased' and exists ( \
              select 1 from {each k.members} e where cast(e.value as bigint) = {int message})) x",
 );
-static NEWEST: Sql = Sql::new(
-    "select {list message} from (select distinct l.id as message \
-         from generation g cross join locator l where l.generation = g.id and l.key = {text to_key} \
-         order by message desc limit {int limit}) x",
-);
-#[derive(Deserialize)]
-struct MessageOf {
-    message: MessageId,
-}
 
 #[derive(Deserialize)]
 struct MessageColumns {
@@ -118,6 +108,8 @@ pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option
     let Some(columns) = readers.rows::<MessageColumns>(&MESSAGE, &argument).await?.pop() else {
         return Ok(None);
     };
+    let from = locator::under(readers, locator::from(columns.message.to)).await?;
+    let argument = serde_json::json!({ "message": message, "from": from });
     let rows: Vec<EntryColumns> = readers.list(&ENTRIES, &argument).await?;
     let mut entries: Vec<LifeEntry> = rows.into_iter().map(LifeEntry::from).collect();
     let MessageColumns { message, state, cause } = columns;
@@ -137,12 +129,11 @@ pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option
 /// What is known about a number.
 pub(super) async fn number(store: &Store, number: Msisdn) -> Result<NumberLife, StoreError> {
     let readers = &store.inner.readers;
-    let to = locator::to(number);
-    let argument = serde_json::json!({ "to_key": to, "limit": NumberLife::MESSAGES });
-    let newest: Vec<MessageOf> = readers.list(&NEWEST, &argument).await?;
-    let mut messages = Vec::with_capacity(newest.len());
-    for row in newest {
-        messages.extend(life(readers, row.message).await?);
+    let to = locator::under(readers, locator::to(number)).await?;
+    let mut messages = Vec::new();
+    for id in to.into_iter().rev().take(NumberLife::MESSAGES) {
+        // It may have been erased, which is known here a little later.
+        messages.extend(life(readers, MessageId(id)).await?.filter(|life| life.message.to == number));
     }
     let limit = i64::try_from(NumberLife::REPLIES).unwrap_or_default();
     let filter = ReplyFilter { number: Some(number), limit, ..ReplyFilter::default() };

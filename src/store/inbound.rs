@@ -173,7 +173,7 @@ pub(super) async fn commit(tx: &mut Tx<'_>, commits: &[&InboundCommit]) -> Resul
     let mut new: HashSet<i64> = new.into_iter().collect();
     fresh.retain(|commit| new.remove(&commit.inbound.id));
     let from = |commit: &&InboundCommit| (locator::from(commit.inbound.number), commit.inbound.id);
-    locator::note(tx, fresh.iter().map(from)).await?;
+    locator::note(tx, fresh.iter().map(from));
 
     consent::record(tx, &fresh.iter().flat_map(|commit| &commit.consent).collect::<Vec<_>>()).await?;
     let wanted: Vec<&InvitationChange> = fresh.iter().flat_map(|commit| &commit.invitations).collect();

@@ -18,8 +18,6 @@ use crate::rules::machines::correlator::Awaited;
 /// A receipt can belong to a message the carrier took at most so long ago: carriers use their ids again, and none
 /// keeps trying longer than a week.
 pub(super) const RECEIPT_REACH_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
-/// Parked receipts looked at in one sweep.
-const SWEEP_ROWS: i64 = 1_000;
 
 static OUTCOMES: Insert<12> = Insert::new(
     "outcome",
@@ -65,18 +63,6 @@ static MATCHES: Sql = Sql::new(
          join outcome o on o.message = r.message and o.carrier = r.carrier and o.carrier_key = r.candidate \
              and o.kind = 'sent' and o.at_ms >= r.since_ms \
          join message m on m.id = o.message) x",
-);
-/// Receipts that wait, against everything recorded.
-static SWEEP: Sql = Sql::new(
-    "select {list receipt, rank, message, part, number, recipient, registered_delivery, state, is_final} from ( \
-         select distinct w.receipt, w.rank, o.message, o.part, c.number, m.recipient, m.registered_delivery, \
-             c.state, c.is_final \
-         from receipt_waiting w cross join generation g cross join locator l \
-         join receipt c on c.id = w.receipt \
-         join outcome o on o.message = l.id and o.carrier = w.carrier and o.carrier_key = w.candidate \
-             and o.kind = 'sent' and o.at_ms >= c.received_ms - {int reach_ms} \
-         join message m on m.id = o.message \
-         where l.generation = g.id and l.key = 'c' || w.carrier || '/' || w.candidate limit {int limit}) x",
 );
 static CLAIM: Sql = Sql::new(
     "update receipt set message = r.message, part = r.part from {rows id bigint, message bigint, part bigint} \
@@ -165,7 +151,8 @@ pub(super) async fn insert(tx: &mut Tx<'_>, outcomes: &[&OutcomeRow]) -> Result<
         let (carrier, key) = outcome.carrier.as_ref().zip(outcome.carrier_key.as_ref())?;
         Some((locator::taken(carrier, key), outcome.message.0))
     });
-    locator::note(tx, keys).await
+    locator::note(tx, keys);
+    Ok(())
 }
 
 /// Records what came of messages: outcomes, the receipts that waited for them, chunks to follow, chunks that are through.
@@ -334,13 +321,6 @@ async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<Vec<Cla
 /// The receipts an account waits for.
 fn waited_for(chosen: &BTreeMap<i64, Match>) -> Vec<i64> {
     chosen.values().filter(|one| one.registered_delivery.is_some()).map(|one| one.receipt).collect()
-}
-
-/// Looks again for the messages of receipts that wait: two nodes may each have missed what the other was writing.
-pub(super) async fn rematch(tx: &mut Tx<'_>) -> Result<Vec<Claimed>, StoreError> {
-    let argument = serde_json::json!({ "reach_ms": RECEIPT_REACH_MS, "limit": SWEEP_ROWS });
-    let found = tx.list(&SWEEP, &argument).await?;
-    settle(tx, surest(found)).await
 }
 
 #[derive(Serialize)]

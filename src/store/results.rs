@@ -57,9 +57,8 @@ static REPLIES: Sql = Sql::new(
              a.comment, a.replaced_ms, n.note \
          from inbound n left join answer a on a.inbound = n.id \
          where ({text campaign} is null or n.campaign = {text campaign}) \
-             and ({text from_key} is null or n.id in (select l.id \
-                 from generation g cross join locator l \
-                 where l.generation = g.id and l.key = {text from_key})) \
+             and ({int number} is null or n.number = {int number} \
+                 and n.id in (select cast(l.value as bigint) from {each {text from}} l)) \
              and ({text verdict} is null or n.verdict = {text verdict}) \
              and ({int since_ms} is null or n.received_ms >= {int since_ms}) \
              and ({int before} is null or n.id < {int before}) \
@@ -151,9 +150,12 @@ pub(super) async fn results(readers: &Readers, campaign: &CampaignId) -> Result<
 /// Replies, newest first.
 pub(super) async fn replies(readers: &Readers, filter: &ReplyFilter) -> Result<Vec<ReplyRow>, StoreError> {
     let limit = if filter.limit > 0 { filter.limit.min(ReplyFilter::PAGE) } else { ReplyFilter::PAGE };
+    let from = match filter.number {
+        Some(number) => locator::under(readers, locator::from(number)).await?,
+        None => Vec::new(),
+    };
     let argument = serde_json::json!({
-        "campaign": filter.campaign, "from_key": filter.number.map(locator::from), "verdict": filter.verdict,
-        "since_ms": filter.since_ms, "before": filter.before, "limit": limit,
+        "campaign": filter.campaign, "number": filter.number, "from": from, "verdict": filter.verdict, "since_ms": filter.since_ms, "before": filter.before, "limit": limit,
     });
     readers.list(&REPLIES, &argument).await
 }

@@ -17,7 +17,7 @@ use super::engine::{Connection, Engine, Repeats, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::fresh::Fresh;
-use super::locator::Generations;
+use super::locator::{Generations, Notes};
 use super::open::Opened;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
@@ -65,7 +65,6 @@ pub(super) enum Write {
     Part(PartRow),
     Record(Record),
     Receipts(Arc<[ReceiptRow]>),
-    Rematch,
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
     Forget(Box<retention::Step>),
@@ -400,19 +399,15 @@ impl Writer {
         }
         let mut committing = false;
         let held = self.held.with(|held| held.clone());
-        let sieve = self.generations.sieve();
+        let known = self.generations.known();
         let mut tx = Tx::new(&mut connection, self.epoch);
-        tx.generation = self.generations.current();
-        tx.sieve = Some(&sieve);
+        tx.notes = Notes::new(self.generations.access(), &known);
         tx.subjects = self.subjects;
         tx.fresh = Some(&mut self.fresh);
         tx.repeats = self.repeats;
         let run = attempt(&mut tx, &held, writes, &mut committing);
         let end = match tokio::time::timeout(DEADLINE, run).await {
-            Ok(end) => {
-                self.generations.grown(tx.located);
-                end
-            }
+            Ok(end) => end,
             Err(_) if committing => End::Lost(StoreError::Unknown("no answer".to_owned())),
             Err(_) => End::Lost(StoreError::Unreachable("no answer".to_owned())),
         };
@@ -420,6 +415,11 @@ impl Writer {
             End::Lost(_) => Repeats::Perhaps,
             _ => tx.repeats,
         };
+        match end {
+            End::Committed(_) => self.generations.committed(std::mem::take(&mut tx.notes)),
+            End::Lost(_) => self.generations.unsure(),
+            End::Failed(_) => {}
+        }
         if !matches!(end, End::Committed(_)) {
             self.fresh.forget_parts();
         }
@@ -457,12 +457,14 @@ impl Writer {
         let done = if self.generations.unmerged() {
             self.generations.step(connection, self.epoch).await
         } else {
-            self.untidy = false;
-            match connection {
-                Connection::Sqlite(_) => connection.plain("pragma wal_checkpoint(passive)").await,
-                Connection::Postgres(_) => Ok(()),
+            match self.generations.adopt(connection, self.epoch).await {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    self.untidy = false;
+                    connection.carry_over().await.map_err(|error| judge(&error))
+                }
+                Err(error) => Err(error),
             }
-            .map_err(|error| judge(&error))
         };
         if let Err(error) = done {
             // nothing is lost but time; a connection in an unknown state is not used again

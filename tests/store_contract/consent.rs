@@ -352,7 +352,7 @@ async fn of_an_erased_number_nothing_is_left_but_its_silence(place: Place) {
         "event",
         "optout",
         "consent_evidence",
-        "locator",
+        "key_log",
         "receipt",
         "inbound_part",
         "consent",

@@ -18,7 +18,6 @@ crate::contract! {
     a_receipt_of_long_ago_is_not_matched_to_a_message_under_a_reused_id,
     each_part_has_its_receipt_and_all_make_the_message_delivered,
     receipts_in_one_commit_with_their_outcomes_are_matched,
-    a_waiting_receipt_missed_by_both_sides_is_found_by_the_sweep,
 }
 
 async fn with_messages(place: &Place, n: i64) -> Store {
@@ -197,24 +196,4 @@ async fn join<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
     })
     .await;
     futures.into_iter().filter_map(|(_, done)| done).collect()
-}
-
-async fn a_waiting_receipt_missed_by_both_sides_is_found_by_the_sweep(place: Place) {
-    let store = with_messages(&place, 1).await;
-    store.receipts(vec![receipt(1, "a1", "delivered")]).await.unwrap();
-    // what another node wrote in a transaction of the same moment, and this one's claim did not see
-    place
-        .meddle(&format!(
-            "insert into outcome (message, attempt, part, kind, carrier, carrier_id, carrier_key, at_ms) \
-             values (1, 0, 0, 'sent', 'north', 'a1', 'a1', {NOW}); \
-             insert into locator (generation, key, id) values (0, 'cnorth/a1', 1)"
-        ))
-        .await;
-    assert_eq!(state(&store, 1).await, "sent");
-    assert_eq!(store.rematch_receipts().await.unwrap().len(), 1);
-    assert_eq!(store.rematch_receipts().await.unwrap(), []);
-    assert_eq!(state(&store, 1).await, "delivered");
-    let unknown = outcome(1, OutcomeKind::Sent);
-    store.record(Record { outcomes: vec![unknown], ..Record::default() }).await.unwrap();
-    store.accept(Acceptance::default()).await.unwrap();
 }

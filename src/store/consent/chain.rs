@@ -186,7 +186,7 @@ pub(in crate::store) async fn append(
     tx.change(&EVENTS, &links).await?;
     tx.change(&EVIDENCE, &evidence).await?;
     tx.change(&HEAD, &serde_json::json!({ "id": 1, "seq": head.seq, "hash": head.hash })).await?;
-    locator::note(tx, evidence.iter().map(|kept| (locator::consent(kept.number), kept.seq))).await?;
+    locator::note(tx, evidence.iter().map(|kept| (locator::consent(kept.number), kept.seq)));
     Ok(new)
 }
 

@@ -1,348 +1,198 @@
-//! Where new keys go, and how full generations become part of the first one: in sweeps, each over all that are full when it
-//! begins, from the lowest key to the highest, some thousand keys a step; then what was copied is removed. The more
-//! generations share a sweep, the more of their keys share a page of the first one.
+//! How generations of a size become one: some thousand keys a step, from the lowest to the highest. Until the last step
+//! nobody looks into the new one, and from then on nobody looks into the others.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
 
 use serde::Deserialize;
 
-use super::sieve::{Learning, Sieve};
-use crate::store::Access;
-use crate::store::engine::{Connection, Tx};
-use crate::store::error::{StoreError, judge};
-use crate::store::sql::Sql;
+use super::Sql;
+use super::block::{self, Blocks, Entry};
+use super::generations::{self, BLOCKS_A_STEP, Behind, KEYS_A_STEP, Whole, next};
+use super::known::{Filter, Known};
+use crate::store::engine::Tx;
+use crate::store::error::StoreError;
 
-/// A generation is full with so many keys: about a megabyte, so that one commit's keys share its pages.
-pub(super) const KEYS_A_GENERATION: usize = 32_768;
-/// A command that notes no more than this notes it in the first generation itself: a generation of its own would be one more
-/// to probe until the server's next start.
-const KEYS_OF_A_COMMAND: usize = 2_000;
-/// With so many full generations merging does not wait for an idle moment. Three quarters as many come while a sweep runs,
-/// and the sieve has room for all of them.
-const GENERATIONS: usize = 24;
-/// When merging does not wait, so many keys are merged for each that is noted.
-const PACE: usize = 2;
-/// Keys one step copies or removes at most, of all generations together: some milliseconds of work. Only the ids under one
-/// key are never parted.
-const KEYS_A_STEP: usize = 2_000;
-/// Steps at most between two commits.
-const STEPS: usize = 8;
+/// Takes the rows' locks, which who strikes keys off takes too, and tells whether anything was.
+static HOLD: Sql = Sql::new(
+    "update generation set struck = struck where epoch = {int epoch} \
+         and id in (select cast(g.value as bigint) from {each {text generations}} g) returning {pack id, struck}",
+);
+/// Where the entries under a key begin.
+static PLACE: Sql = Sql::new(
+    "select {row first, id} from (select first, id from key_block \
+         where generation = {int generation} and first < {text key} order by first desc, id desc limit 1) x",
+);
+static FINISH: Sql = Sql::new(
+    "update generation set state = case when id = {int into} then 'whole' else 'gone' end, \
+         keys = case when id = {int into} then {int keys} else keys end \
+     where id = {int into} or id in (select cast(g.value as bigint) from {each {text generations}} g)",
+);
 
-static NEW_GENERATION: Sql = Sql::new(
-    "insert into generation (epoch) select epoch from {rows epoch bigint} where true returning {pack id}",
-);
-/// What servers left that have ended, on SQLite all others, else those of this node; and what commands left that have ended.
-static TAKE_OVER: Sql = Sql::new(
-    "update generation set epoch = {int epoch} where id > 0 and epoch in ( \
-         select o.epoch from run o join run me on me.epoch = {int epoch} \
-         where o.epoch < me.epoch and (o.serves = 1 or o.ended_ms is not null) \
-             and ({int alone} = 1 or o.node = me.node))",
-);
-static FULL: Sql = Sql::new(
-    "select {row id} from (select id from generation where epoch = {int epoch} and id <> {int current} order by id) x",
-);
-/// The next keys of a generation.
-static NEXT: Sql = Sql::new(
-    "select {list key} from (select key from locator where generation = {int generation} and key > {text after} \
-         order by key limit {int keys}) x",
-);
-static HIGH: Sql = Sql::new(
-    "select {row high, keys} from (select max(k.key) as high, count(*) as keys from ( \
-         select key from locator where generation = {int generation} and key > {text after} \
-         order by key limit {int keys}) k) x",
-);
-static AMONG: Sql = Sql::new(
-    "select {row keys} from (select count(*) as keys from ( \
-         select 1 from {each {text generations}} g cross join locator l \
-         where l.generation = cast(g.value as bigint) and l.key > {text after} and l.key <= {text high} \
-         limit {int enough}) k) x",
-);
-static COPY: Sql = Sql::new(
-    "insert into locator (generation, key, id) select 0, l.key, l.id \
-     from {each {text generations}} g cross join locator l \
-     where l.generation = cast(g.value as bigint) and l.key > {text after} and l.key <= {text high} \
-     order by l.key, l.id on conflict do nothing",
-);
-static REMOVE: Sql =
-    Sql::new("delete from locator where generation = {int generation} and key > '' and key <= {text high}");
-static FORGET: Sql = Sql::new("delete from generation where id = {int generation} and epoch = {int epoch}");
-
-/// Where new keys go, and what becomes of the generations that are full.
+/// What is merged together.
 #[derive(Debug)]
-pub(in crate::store) struct Generations {
-    access: Access,
-    sieve: Arc<Sieve>,
-    current: i64,
+pub(super) struct Merge {
+    into: i64,
+    from: Vec<Source>,
+    filter: Option<Filter>,
+    /// The last entry that was copied, and how many were.
+    upto: Option<Entry>,
     keys: usize,
-    /// Oldest first.
-    full: Vec<i64>,
-    /// Those of earlier runs, which the sieve does not know yet.
-    unread: VecDeque<i64>,
-    reading: Option<(Learning, String)>,
-    sweep: Option<Sweep>,
-    /// Keys noted and not made up for by merging.
-    debt: usize,
 }
 
-/// What is merged together. If it is cut short, the next one begins anew: what is copied already is left as it is.
+/// One of them.
 #[derive(Debug)]
-struct Sweep {
-    generations: Vec<i64>,
-    /// Copied up to this key.
-    upto: String,
-    /// Which of them gives the next keys; those before it have none left. After the last one they are removed.
-    guide: usize,
-    /// Keys of the guide in the last step.
-    width: usize,
+struct Source {
+    whole: Whole,
+    /// As it was when it was read last.
+    struck: i64,
+    behind: Behind,
+    /// Read, and not copied yet.
+    entries: VecDeque<Entry>,
+    ended: bool,
 }
 
-#[derive(Deserialize)]
-struct Id {
-    id: i64,
+/// What came of it.
+pub(super) struct Merged {
+    pub(super) into: Whole,
+    pub(super) from: Vec<i64>,
+    pub(super) filter: Option<Filter>,
 }
 
-#[derive(Deserialize)]
-struct High {
-    high: Option<String>,
-    keys: usize,
-}
-
-#[derive(Deserialize)]
-struct Among {
-    keys: usize,
-}
-
-#[derive(Deserialize)]
-struct Key {
-    key: String,
-}
-
-impl Generations {
-    pub(in crate::store) fn new(access: Access, sieve: Arc<Sieve>) -> Self {
-        Self {
-            access,
-            sieve,
-            current: 0,
-            keys: 0,
-            full: Vec::new(),
-            unread: VecDeque::new(),
-            reading: None,
-            sweep: None,
-            debt: 0,
-        }
-    }
-
-    /// The one to write to.
-    pub(in crate::store) fn current(&self) -> i64 {
-        self.current
-    }
-
-    /// What is told of keys that are noted.
-    pub(in crate::store) fn sieve(&self) -> Arc<Sieve> {
-        Arc::clone(&self.sieve)
-    }
-
-    /// Counts what was committed.
-    pub(in crate::store) fn grown(&mut self, keys: usize) {
-        self.keys += keys;
-        if self.full.len() >= GENERATIONS {
-            self.debt = (self.debt + PACE * keys).min(STEPS * KEYS_A_STEP);
-        }
-    }
-
-    /// Begins a new generation where there is none or it is full, outside of any transaction: an empty one too many
-    /// does no harm.
-    pub(in crate::store) async fn begin(
-        &mut self,
-        connection: &mut Connection,
-        epoch: i64,
-    ) -> Result<(), StoreError> {
-        let room = match (self.current, self.access) {
-            (0, Access::Beside | Access::Look) => KEYS_OF_A_COMMAND,
-            (0, Access::Serve) => 0,
-            _ => KEYS_A_GENERATION,
-        };
-        if self.keys < room {
-            return Ok(());
-        }
-        let mut tx = Tx::new(connection, epoch);
-        if self.current == 0 && self.access == Access::Serve {
-            let alone = tx.alone();
-            tx.change(&TAKE_OVER, &serde_json::json!({ "epoch": epoch, "alone": alone })).await?;
-            let left: Vec<Id> = tx.rows(&FULL, &serde_json::json!({ "epoch": epoch, "current": 0 })).await?;
-            self.full = left.into_iter().map(|row| row.id).collect();
-            // Only where nobody can still be writing to them: an earlier run of a node may not know yet that it is over.
-            if alone == 1 {
-                self.unread = self.full.iter().copied().collect();
-            }
-        }
-        let made: Option<Id> =
-            tx.rows(&NEW_GENERATION, &serde_json::json!([{ "epoch": epoch }])).await?.pop();
-        self.full.extend(Some(self.current).filter(|generation| *generation > 0));
-        self.current = made.map(|row| row.id).unwrap_or_default();
-        self.keys = 0;
-        self.sieve.begin(self.current);
-        Ok(())
-    }
-
-    /// Whether there is something to do in an idle moment.
-    pub(in crate::store) fn unmerged(&self) -> bool {
-        !self.full.is_empty()
-    }
-
-    /// Steps that should not wait.
-    pub(in crate::store) fn overdue(&self) -> usize {
-        if self.unread.is_empty() { self.debt / KEYS_A_STEP } else { 1 }
-    }
-
-    /// Does a step, in a transaction of its own.
-    pub(in crate::store) async fn step(
-        &mut self,
-        connection: &mut Connection,
-        epoch: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = Tx::new(connection, epoch);
-        if let Some(generation) = self.unread.front().copied() {
-            return self.read(&mut tx, generation).await;
-        }
-        self.debt = self.debt.saturating_sub(KEYS_A_STEP);
-        match self.merged(&mut tx).await {
-            Ok(Some(gone)) => {
-                self.full.retain(|generation| *generation != gone);
-                self.sieve.forget(gone);
-                Ok(())
-            }
-            Ok(None) => Ok(()),
-            Err(error) => {
-                // What it was thought to have copied may not be there.
-                self.sweep = None;
-                Err(error)
-            }
-        }
-    }
-
-    async fn merged(&mut self, tx: &mut Tx<'_>) -> Result<Option<i64>, StoreError> {
-        tx.connection.begin().await.map_err(|error| judge(&error))?;
-        let gone = self.merge(tx).await?;
-        tx.connection.plain("commit").await.map_err(|error| judge(&error))?;
-        Ok(gone)
-    }
-
-    /// Reads on in a generation, for the sieve.
-    async fn read(&mut self, tx: &mut Tx<'_>, generation: i64) -> Result<(), StoreError> {
-        let Some((learning, after)) =
-            self.reading.take().or_else(|| self.sieve.learn().map(|learning| (learning, String::new())))
-        else {
-            // No room: what is not known is probed.
-            self.unread.clear();
-            return Ok(());
-        };
-        let next = serde_json::json!({ "generation": generation, "after": after, "keys": KEYS_A_STEP });
-        let next: Vec<Key> = match tx.list(&NEXT, &next).await {
-            Ok(next) => next,
-            Err(error) => {
-                self.reading = Some((learning, after));
-                return Err(error);
-            }
-        };
-        self.sieve.learnt(&learning, next.iter().map(|row| row.key.as_str()));
-        // From behind the last key on: of one with more ids than a step reads, the rest is passed over, and known all the same.
-        match next.last() {
-            Some(last) if next.len() == KEYS_A_STEP => self.reading = Some((learning, last.key.clone())),
-            _ => {
-                self.sieve.knows(learning, generation);
-                self.unread.pop_front();
-            }
-        }
-        Ok(())
-    }
-
-    /// One step of a sweep. Gives the generation that is gone with it, if one is.
-    async fn merge(&mut self, tx: &mut Tx<'_>) -> Result<Option<i64>, StoreError> {
-        if self.full.is_empty() {
-            return Ok(None);
-        }
-        let sweep = self.sweep.get_or_insert_with(|| Sweep {
-            generations: self.full.clone(),
-            upto: String::new(),
-            guide: 0,
-            width: (KEYS_A_STEP / self.full.len()).max(1),
+impl Merge {
+    /// Begins, in the transaction of the first step.
+    pub(super) async fn begin(tx: &mut Tx<'_>, from: Vec<Whole>, known: &Known) -> Result<Self, StoreError> {
+        let filter = known.filter(from.iter().map(|whole| whole.keys).sum());
+        let into = generations::new(tx, "building", 0).await?.id;
+        let from = from.into_iter().map(|whole| Source {
+            whole,
+            struck: 0,
+            behind: Behind::default(),
+            entries: VecDeque::new(),
+            ended: false,
         });
-        if let Some(high) = sweep.span(tx).await? {
-            let span = serde_json::json!({
-                "generations": sweep.generations, "after": sweep.upto, "high": high,
-            });
-            tx.change(&COPY, &span).await?;
-            sweep.upto = high;
+        Ok(Self { into, from: from.collect(), filter, upto: None, keys: 0 })
+    }
+
+    /// Whether this generation is one of them.
+    pub(super) fn takes(&self, generation: i64) -> bool {
+        self.from.iter().any(|source| source.whole.id == generation)
+    }
+
+    /// Keys of the largest of them.
+    pub(super) fn largest(&self) -> usize {
+        self.from.iter().map(|source| source.whole.keys).max().unwrap_or_default()
+    }
+
+    /// Copies some keys; with the last ones it is done. If a step fails the whole is given up.
+    pub(super) async fn step(&mut self, tx: &mut Tx<'_>) -> Result<Option<Merged>, StoreError> {
+        self.hold(tx).await?;
+        let blocks = (BLOCKS_A_STEP / self.from.len()).max(1);
+        let mut copied = Blocks::default();
+        let mut keys = 0;
+        while keys < KEYS_A_STEP {
+            for source in self.from.iter_mut().filter(|source| source.entries.is_empty() && !source.ended) {
+                source.read(tx, blocks, self.upto.as_ref()).await?;
+            }
+            let Some(entry) = self.pop() else { break };
+            // The same one may be in several.
+            if self.upto.as_ref() != Some(&entry) {
+                copied.push(&entry.0, entry.1);
+                self.filter.iter_mut().for_each(|filter| filter.note(&entry.0));
+                keys += 1;
+                self.upto = Some(entry);
+            }
+        }
+        generations::insert(tx, self.into, &copied.take()).await?;
+        self.keys += keys;
+        if self.from.iter().any(|source| !source.ended || !source.entries.is_empty()) {
             return Ok(None);
         }
-        let gone = sweep.remove(tx).await?;
-        if sweep.generations.is_empty() {
-            self.sweep = None;
+        let from: Vec<i64> = self.from.iter().map(|source| source.whole.id).collect();
+        let finish = serde_json::json!({ "into": self.into, "keys": self.keys, "generations": from });
+        tx.change(&FINISH, &finish).await?;
+        let into = Whole { id: self.into, keys: self.keys };
+        Ok(Some(Merged { into, from, filter: self.filter.take() }))
+    }
+
+    /// From here to the commit nothing is struck off. What was since the last step is read again.
+    async fn hold(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Held {
+            id: i64,
+            struck: i64,
         }
-        Ok(gone)
+        let all: Vec<i64> = self.from.iter().map(|source| source.whole.id).chain([self.into]).collect();
+        let argument = serde_json::json!({ "epoch": tx.epoch, "generations": all });
+        let held: Vec<Held> = tx.rows(&HOLD, &argument).await?;
+        if held.len() < all.len() {
+            return Err(StoreError::Refused("another run has taken the keys over".to_owned()));
+        }
+        let struck: HashMap<i64, i64> = held.into_iter().map(|row| (row.id, row.struck)).collect();
+        for source in &mut self.from {
+            let struck = struck.get(&source.whole.id).copied().unwrap_or_default();
+            if source.struck != struck {
+                source.struck = struck;
+                source.again(tx, self.upto.as_ref()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The lowest entry of all.
+    fn pop(&mut self) -> Option<Entry> {
+        let lowest = |a: &&mut Source, b: &&mut Source| match (a.entries.front(), b.entries.front()) {
+            (Some(a), Some(b)) => a.cmp(b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        };
+        self.from.iter_mut().min_by(lowest)?.entries.pop_front()
     }
 }
 
-impl Sweep {
-    /// How far the next step goes; none where all is copied. As many of the guide's keys as make a step with those of the
-    /// others among them: of numbers in no order every generation has some between any two; where they came in order none
-    /// has.
-    async fn span(&mut self, tx: &mut Tx<'_>) -> Result<Option<String>, StoreError> {
-        let mut narrowed = false;
-        while let Some(generation) = self.generations.get(self.guide) {
-            let next = serde_json::json!({
-                "generation": generation, "after": self.upto, "keys": self.width,
-            });
-            let next: Option<High> = tx.rows(&HIGH, &next).await?.pop();
-            let Some(High { high: Some(high), keys }) = next else {
-                self.guide += 1;
-                continue;
-            };
-            let among = serde_json::json!({
-                "generations": self.generations, "after": self.upto, "high": high, "enough": KEYS_A_STEP + 1,
-            });
-            let among: Option<Among> = tx.rows(&AMONG, &among).await?.pop();
-            let among = among.map_or(0, |among| among.keys);
-            if among > KEYS_A_STEP && self.width > 1 {
-                self.width /= 2;
-                narrowed = true;
-            } else if among < KEYS_A_STEP / 2 && keys == self.width && !narrowed {
-                self.width *= 2;
-            } else {
-                return Ok(Some(high));
+impl Source {
+    /// Reads on, behind the last entry that was copied.
+    async fn read(&mut self, tx: &mut Tx<'_>, blocks: usize, upto: Option<&Entry>) -> Result<(), StoreError> {
+        while self.entries.is_empty() && !self.ended {
+            let read = next(tx, self.whole.id, &self.behind, blocks).await?;
+            self.ended = read.len() < blocks;
+            for (behind, keys) in read {
+                let entries = block::entries(&keys).map(|(key, id)| (key.to_owned(), id));
+                self.entries.extend(entries.filter(|entry| upto.is_none_or(|upto| entry > upto)));
+                self.behind = behind;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Removes some keys of what is copied; gives the generation whose last ones they were.
-    async fn remove(&mut self, tx: &mut Tx<'_>) -> Result<Option<i64>, StoreError> {
-        let Some(generation) = self.generations.last().copied() else { return Ok(None) };
-        // Next to each other, and not looked at: a key goes twice as fast as it is copied.
-        let next = serde_json::json!({ "generation": generation, "after": "", "keys": 2 * KEYS_A_STEP });
-        let next: Option<High> = tx.rows(&HIGH, &next).await?.pop();
-        if let Some(High { high: Some(high), .. }) = next {
-            tx.change(&REMOVE, &serde_json::json!({ "generation": generation, "high": high })).await?;
-            return Ok(None);
+    /// Goes back to where the entries behind this one begin.
+    async fn again(&mut self, tx: &mut Tx<'_>, upto: Option<&Entry>) -> Result<(), StoreError> {
+        self.entries.clear();
+        self.ended = false;
+        self.behind = Behind::default();
+        if let Some((key, _)) = upto {
+            let place = serde_json::json!({ "generation": self.whole.id, "key": key });
+            if let Some(place) = tx.rows::<Behind>(&PLACE, &place).await?.pop() {
+                self.behind = Behind { id: place.id - 1, ..place };
+            }
         }
-        let argument = serde_json::json!({ "generation": generation, "epoch": tx.epoch });
-        tx.change(&FORGET, &argument).await?;
-        self.generations.pop();
-        Ok(Some(generation))
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::store::engine::Engine;
-    use crate::store::locator::{last, note};
-    use crate::store::{Location, Options, Store};
+    use std::sync::Arc;
 
-    const GENERATIONS_MADE: i64 = 20;
-    const KEYS_EACH: i64 = 2_500;
+    use super::*;
+    use crate::store::engine::{Connection, Engine};
+    use crate::store::locator::generations::Generations;
+    use crate::store::locator::{Notes, last, note, put, remove_all};
+    use crate::store::{Access, Location, Options, Store};
+
+    /// More than a log holds.
+    const MANY: i64 = 20_000;
 
     /// A database, and what writes to it as one run after the other.
     struct Desk {
@@ -351,65 +201,10 @@ mod tests {
         connection: Connection,
     }
 
-    impl Desk {
-        async fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let file = folder.path().join("locator.db");
-            let options = Options { now_ms: 0, node: 0, access: Access::Serve, subjects: None };
-            Store::open(&Location::Sqlite(file.clone()), options).await.unwrap().close(0).await;
-            let connection = Engine::sqlite(&file).writer().await.unwrap();
-            Self { _folder: folder, file, connection }
-        }
-
-        /// A new run, which has ended when this returns or goes on for ever.
-        async fn run(&self, access: Access, ends: Ends) -> (Generations, i64) {
-            let options = Options { now_ms: 0, node: 0, access, subjects: None };
-            let store = Store::open(&Location::Sqlite(self.file.clone()), options).await.unwrap();
-            let epoch = store.epoch();
-            match ends {
-                Ends::Now => store.close(0).await,
-                Ends::Never => drop(store),
-            }
-            (Generations::new(access, Arc::default()), epoch)
-        }
-
-        async fn note(&mut self, run: &mut (Generations, i64), keys: impl Iterator<Item = i64>) {
-            let (generations, epoch) = run;
-            generations.begin(&mut self.connection, *epoch).await.unwrap();
-            self.connection.begin().await.unwrap();
-            let sieve = generations.sieve();
-            let mut tx = Tx::new(&mut self.connection, *epoch);
-            tx.generation = generations.current();
-            tx.sieve = Some(&sieve);
-            let keys = keys.map(|key| (format!("m{}", 447_700_000_000 + key), key));
-            note(&mut tx, keys).await.unwrap();
-            self.connection.plain("commit").await.unwrap();
-        }
-
-        /// Of these keys, those that are found.
-        async fn found(&mut self, run: &(Generations, i64), keys: std::ops::Range<i64>) -> usize {
-            let sieve = run.0.sieve();
-            let mut tx = Tx::new(&mut self.connection, run.1);
-            tx.sieve = Some(&sieve);
-            let texts: Vec<String> = keys.map(|key| format!("m{}", 447_700_000_000 + key)).collect();
-            last(&mut tx, &texts).await.unwrap().len()
-        }
-
-        /// Keys in the first generation.
-        async fn merged(&mut self) -> usize {
-            let all = serde_json::json!({
-                "generations": [0], "after": "", "high": "n", "enough": 1_000_000,
-            });
-            let mut tx = Tx::new(&mut self.connection, 0);
-            tx.rows::<Among>(&AMONG, &all).await.unwrap()[0].keys
-        }
-
-        /// Whether this run's current generation is still its own.
-        async fn keeps(&mut self, run: &(Generations, i64)) -> bool {
-            let argument = serde_json::json!({ "epoch": run.1, "current": 0 });
-            let owned: Vec<Id> = Tx::new(&mut self.connection, 0).rows(&FULL, &argument).await.unwrap();
-            owned.iter().any(|row| row.id == run.0.current())
-        }
+    /// A run.
+    struct Run {
+        generations: Generations,
+        epoch: i64,
     }
 
     #[derive(Clone, Copy)]
@@ -418,103 +213,239 @@ mod tests {
         Never,
     }
 
-    /// Steps until all is merged, where the keys of generation `g` are these numbers.
-    async fn steps(key: fn(i64, i64) -> i64) -> usize {
+    fn key(number: i64) -> String {
+        format!("m{}", 447_700_000_000 + number)
+    }
+
+    impl Desk {
+        async fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("keys.db");
+            let options = Options { now_ms: 0, node: 0, access: Access::Serve, subjects: None };
+            Store::open(&Location::Sqlite(file.clone()), options).await.unwrap().close(0).await;
+            let connection = Engine::sqlite(&file).writer().await.unwrap();
+            Self { _folder: folder, file, connection }
+        }
+
+        /// A new run, which has ended when this returns or goes on for ever.
+        async fn run(&self, access: Access, ends: Ends) -> Run {
+            let options = Options { now_ms: 0, node: 0, access, subjects: None };
+            let store = Store::open(&Location::Sqlite(self.file.clone()), options).await.unwrap();
+            let epoch = store.epoch();
+            match ends {
+                Ends::Now => store.close(0).await,
+                Ends::Never => drop(store),
+            }
+            Run { generations: Generations::new(access, epoch, true, Arc::default()), epoch }
+        }
+
+        /// Notes each of these numbers as its own id, in one commit.
+        async fn note(&mut self, run: &mut Run, numbers: impl Iterator<Item = i64>) {
+            run.generations.begin(&mut self.connection, run.epoch).await.unwrap();
+            self.connection.begin().await.unwrap();
+            let known = run.generations.known();
+            let mut tx = Tx::new(&mut self.connection, run.epoch);
+            tx.notes = Notes::new(run.generations.access(), &known);
+            note(&mut tx, numbers.map(|number| (key(number), number)));
+            put(&mut tx).await.unwrap();
+            tx.connection.plain("commit").await.unwrap();
+            run.generations.committed(std::mem::take(&mut tx.notes));
+        }
+
+        /// What a run has in its log becomes a generation.
+        async fn close_log(&mut self, run: &mut Run) {
+            self.note(run, 0..0).await;
+        }
+
+        async fn step(&mut self, run: &mut Run) {
+            run.generations.step(&mut self.connection, run.epoch).await.unwrap();
+        }
+
+        /// Of these numbers, those that are found.
+        async fn found(&mut self, run: &Run, numbers: std::ops::Range<i64>) -> usize {
+            let known = run.generations.known();
+            let mut tx = Tx::new(&mut self.connection, run.epoch);
+            tx.notes = Notes::new(run.generations.access(), &known);
+            let keys: Vec<String> = numbers.clone().map(key).collect();
+            let found = last(&mut tx, &keys).await.unwrap();
+            assert!(numbers.into_iter().all(|one| found.get(&key(one)).is_none_or(|id| *id == one)));
+            found.len()
+        }
+
+        /// Nothing is to be found under these numbers any more; another process strikes them off.
+        async fn strike(&mut self, numbers: impl Iterator<Item = i64>) {
+            self.connection.begin().await.unwrap();
+            remove_all(&mut Tx::new(&mut self.connection, 0), numbers.map(key).collect()).await.unwrap();
+            self.connection.plain("commit").await.unwrap();
+        }
+
+        async fn count(&mut self, sql: &'static Sql) -> i64 {
+            let all = r#"{ "all": 1 }"#.to_owned();
+            self.connection.texts(sql, all).await.unwrap()[0].as_ref().unwrap().parse().unwrap()
+        }
+
+        async fn generations(&mut self) -> i64 {
+            static COUNT: Sql = Sql::new("select cast(count(*) as text) from generation where {int all} = 1");
+            self.count(&COUNT).await
+        }
+
+        /// Entries in all blocks.
+        async fn entries(&mut self) -> i64 {
+            static COUNT: Sql = Sql::new(
+                "select cast(coalesce(sum(length(keys) - length(replace(keys, char(10), ''))), 0) as text) \
+                 from key_block where {int all} = 1",
+            );
+            self.count(&COUNT).await
+        }
+    }
+
+    /// Steps until four generations have become one, of which `of` tells the numbers.
+    async fn steps(of: fn(i64, i64) -> i64) -> i64 {
         let mut desk = Desk::new().await;
         let mut run = desk.run(Access::Serve, Ends::Now).await;
-        for generation in 0..GENERATIONS_MADE {
-            desk.note(&mut run, (0..KEYS_EACH).map(|one| key(generation, one))).await;
-            run.0.grown(KEYS_A_GENERATION);
+        for generation in 0..4 {
+            desk.note(&mut run, (0..MANY).map(|one| of(generation, one))).await;
         }
-        run.0.begin(&mut desk.connection, run.1).await.unwrap();
-        let all = GENERATIONS_MADE * KEYS_EACH;
-        let mut steps = 0;
-        while run.0.unmerged() {
-            run.0.step(&mut desk.connection, run.1).await.unwrap();
+        desk.close_log(&mut run).await;
+        assert_eq!(desk.generations().await, 4);
+        let (all, mut steps) = (4 * MANY, 0);
+        while run.generations.unmerged() {
+            desk.step(&mut run).await;
             steps += 1;
-            if steps % 10 == 0 {
-                assert_eq!(desk.found(&run, 0..all).await, all as usize, "found also meanwhile");
+            if steps % 5 == 0 {
+                let some = all / 7 * (steps % 7)..all / 7 * (steps % 7) + 500;
+                assert_eq!(desk.found(&run, some).await, 500, "found also meanwhile");
             }
         }
-        assert_eq!(desk.merged().await, all as usize, "none is lost");
+        assert_eq!((desk.generations().await, desk.entries().await), (1, all), "none is lost");
+        assert_eq!(desk.found(&run, 0..all).await, all as usize);
         steps
     }
 
-    /// A copying step moves half of what it may at least, but for the last one of a generation; two remove it.
-    const STEPS_WANTED: usize = (GENERATIONS_MADE * (KEYS_EACH / 1_000 + 3)) as usize;
+    /// As many as copying takes, one more, and those that remove what is copied.
+    const STEPS_WANTED: i64 =
+        4 * MANY / KEYS_A_STEP as i64 + 1 + 4 * (MANY / (40 * BLOCKS_A_STEP as i64) + 1);
 
     #[tokio::test]
     async fn keys_that_came_in_order_are_merged_in_as_few_steps_as_others() {
-        let steps = steps(|generation, one| generation * KEYS_EACH + one).await;
+        let steps = steps(|generation, one| generation * MANY + one).await;
         assert!(steps <= STEPS_WANTED, "{steps}");
     }
 
     #[tokio::test]
     async fn keys_that_came_in_no_order_are_merged_a_step_at_a_time() {
-        let steps = steps(|generation, one| one * GENERATIONS_MADE + generation).await;
-        let least = (GENERATIONS_MADE * KEYS_EACH) as usize / KEYS_A_STEP;
-        assert!((least..=STEPS_WANTED).contains(&steps), "{steps}");
+        let steps = steps(|generation, one| one * 4 + generation).await;
+        assert!((4 * MANY / KEYS_A_STEP as i64..=STEPS_WANTED).contains(&steps), "{steps}");
     }
 
     #[tokio::test]
-    async fn a_run_finds_what_an_earlier_one_left_and_ends_its_merging() {
+    async fn what_is_noted_twice_is_one_entry_when_it_is_merged() {
+        let mut desk = Desk::new().await;
+        let mut run = desk.run(Access::Beside, Ends::Never).await;
+        for _ in 0..3 {
+            desk.note(&mut run, 0..100).await;
+        }
+        assert_eq!(desk.entries().await, 300);
+        while run.generations.unmerged() {
+            desk.step(&mut run).await;
+        }
+        assert_eq!((desk.generations().await, desk.entries().await), (1, 100));
+    }
+
+    #[tokio::test]
+    async fn a_run_finds_what_an_earlier_one_left_and_begins_its_merging_anew() {
         let mut desk = Desk::new().await;
         let mut first = desk.run(Access::Serve, Ends::Never).await;
-        for generation in 0..5 {
-            desk.note(&mut first, (0..1_000).map(|one| one * 5 + generation)).await;
-            first.0.grown(KEYS_A_GENERATION);
+        for generation in 0..2 {
+            desk.note(&mut first, (0..MANY).map(|one| one * 2 + generation)).await;
         }
-        first.0.begin(&mut desk.connection, first.1).await.unwrap();
-        let mut copied = 0;
-        while copied == 0 {
-            first.0.step(&mut desk.connection, first.1).await.unwrap();
-            copied = desk.merged().await;
-        }
-        assert!(copied < 5_000, "cut short: {copied}");
+        desk.close_log(&mut first).await;
+        desk.note(&mut first, 2 * MANY..2 * MANY + 10).await;
+        desk.step(&mut first).await;
+        assert_eq!(desk.generations().await, 3, "cut short");
 
         let mut second = desk.run(Access::Serve, Ends::Now).await;
-        desk.note(&mut second, 5_000..5_010).await;
-        assert_eq!(desk.found(&second, 0..5_010).await, 5_010, "before the sieve knows");
-        while second.0.unmerged() {
-            second.0.step(&mut desk.connection, second.1).await.unwrap();
-            assert_eq!(desk.found(&second, 0..5_010).await, 5_010);
+        desk.close_log(&mut second).await;
+        assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010, "before there is a filter");
+        while second.generations.unmerged() {
+            desk.step(&mut second).await;
         }
-        assert_eq!(desk.merged().await, 5_000);
+        assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010);
+        assert_eq!((desk.generations().await, desk.entries().await), (1, 40_010));
     }
 
     #[tokio::test]
-    async fn a_command_beside_a_server_takes_nothing_over_and_loses_it_nothing() {
+    async fn a_server_and_a_command_beside_it_find_what_the_other_notes() {
         let mut desk = Desk::new().await;
         let mut server = desk.run(Access::Serve, Ends::Never).await;
         desk.note(&mut server, 0..10).await;
         let mut command = desk.run(Access::Beside, Ends::Never).await;
         desk.note(&mut command, 10..20).await;
-        command.0.grown(KEYS_OF_A_COMMAND);
-        assert_eq!(desk.merged().await, 10, "a few keys of a command need no generation");
-        desk.note(&mut command, 20..30).await;
-        while command.0.unmerged() {
-            command.0.step(&mut desk.connection, command.1).await.unwrap();
-        }
-        assert!(desk.keeps(&server).await && desk.keeps(&command).await);
-        desk.note(&mut server, 30..40).await;
-        assert_eq!(desk.found(&server, 0..40).await, 40);
+        desk.note(&mut server, 20..30).await;
+        assert_eq!(desk.found(&server, 0..30).await, 30);
+        assert_eq!(desk.found(&command, 0..30).await, 30);
     }
 
     #[tokio::test]
     async fn a_server_takes_over_what_servers_and_ended_commands_left_and_no_more() {
         let mut desk = Desk::new().await;
-        let (mut before, mut ended, mut goes_on) = (
-            desk.run(Access::Serve, Ends::Never).await,
-            desk.run(Access::Beside, Ends::Now).await,
-            desk.run(Access::Beside, Ends::Never).await,
-        );
-        for run in [&mut before, &mut ended, &mut goes_on] {
-            run.0.grown(KEYS_OF_A_COMMAND);
-            desk.note(run, 0..10).await;
-        }
+        let mut before = desk.run(Access::Serve, Ends::Never).await;
+        let mut goes_on = desk.run(Access::Beside, Ends::Never).await;
+        desk.note(&mut before, 0..10).await;
+        desk.note(&mut goes_on, 10..20).await;
         let mut server = desk.run(Access::Serve, Ends::Now).await;
-        desk.note(&mut server, 10..20).await;
-        let kept = [desk.keeps(&before).await, desk.keeps(&ended).await, desk.keeps(&goes_on).await];
-        assert_eq!(kept, [false, false, true]);
+        desk.close_log(&mut server).await;
+        let mut ended = desk.run(Access::Beside, Ends::Now).await;
+        desk.note(&mut ended, 20..30).await;
+        while server.generations.unmerged() {
+            desk.step(&mut server).await;
+        }
+        assert!(server.generations.adopt(&mut desk.connection, server.epoch).await.unwrap());
+        while server.generations.unmerged() {
+            desk.step(&mut server).await;
+        }
+        assert_eq!(desk.generations().await, 2, "what goes on is left alone");
+        assert_eq!(desk.found(&server, 0..30).await, 30);
+    }
+
+    #[tokio::test]
+    async fn what_is_struck_off_while_it_is_merged_stays_away() {
+        let mut desk = Desk::new().await;
+        let mut run = desk.run(Access::Serve, Ends::Never).await;
+        for generation in 0..2 {
+            desk.note(&mut run, (0..MANY).map(|one| one * 2 + generation)).await;
+        }
+        desk.close_log(&mut run).await;
+        desk.note(&mut run, 2 * MANY..2 * MANY + 10).await;
+        let mut struck = 0;
+        while run.generations.unmerged() {
+            desk.step(&mut run).await;
+            // Some that are copied already, some that are read, some that are to come, and one of the log.
+            let some = (struck..2 * MANY).step_by(1_999).chain([2 * MANY + struck]);
+            desk.strike(some).await;
+            struck += 1;
+        }
+        desk.strike((0..0).chain([2 * MANY + 9])).await;
+        let gone: usize = (0..struck).map(|first| (first..2 * MANY).step_by(1_999).count()).sum();
+        assert_eq!(desk.entries().await, 2 * MANY - gone as i64);
+        run.generations.unsure();
+        desk.close_log(&mut run).await;
+        assert_eq!(desk.found(&run, 0..2 * MANY + 10).await, 40_010 - gone - struck as usize - 1);
+    }
+
+    #[tokio::test]
+    async fn what_may_have_been_committed_is_found() {
+        let mut desk = Desk::new().await;
+        let mut run = desk.run(Access::Serve, Ends::Never).await;
+        let mut twin = Run {
+            generations: Generations::new(Access::Serve, run.epoch, true, Arc::default()),
+            epoch: run.epoch,
+        };
+        desk.note(&mut run, 0..10).await;
+        // A commit whose answer is lost.
+        desk.note(&mut twin, 10..20).await;
+        run.generations.unsure();
+        desk.close_log(&mut run).await;
+        assert_eq!(desk.found(&run, 0..20).await, 20);
     }
 }

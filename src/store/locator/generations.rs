@@ -1,0 +1,463 @@
+//! Where new keys go: into a log, which becomes a generation when it is long enough; and what earlier runs have left.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::block::{self, Block, Blocks, Entry};
+use super::known::{Filter, Known, Logs};
+use super::merge::{Merge, Merged};
+use super::{Notes, Sql};
+use crate::store::Access;
+use crate::store::engine::{Connection, Tx};
+use crate::store::error::{StoreError, judge};
+use crate::store::insert::{Column, Insert, Value};
+use crate::store::sql::argument;
+
+/// A log is long enough with so many keys: some 600 KB in the database and twice that in memory, and a generation is made
+/// of it in some milliseconds.
+const KEYS_A_GENERATION: usize = 16_384;
+/// Generations of a size that become one: each key is copied once for each fourfold of all keys, and there are three of a
+/// size at most, but for what comes while they are merged.
+const ALIKE: usize = 4;
+/// In an idle moment two are enough.
+const ALIKE_WHEN_IDLE: usize = 2;
+/// So many are merged at once at most.
+const AT_ONCE: usize = 8;
+/// When merging does not wait, so many keys are copied for each that is noted: more than [`ALIKE`] says a key is copied, up to
+/// some hundred million keys.
+const PACE: usize = 8;
+/// Keys a step copies: some milliseconds of work.
+pub(super) const KEYS_A_STEP: usize = 8_192;
+/// Blocks a step reads or removes.
+pub(super) const BLOCKS_A_STEP: usize = 256;
+/// Steps at most between two commits.
+const STEPS: usize = 8;
+
+static NEW_GENERATION: Sql = Sql::new(
+    "insert into generation (epoch, state, keys) select epoch, state, keys \
+     from {rows epoch bigint, state text, keys bigint} where true returning {pack id}",
+);
+static BLOCKS: Insert<3> =
+    Insert::new("key_block", [Column::Int("generation"), Column::Text("first"), Column::Text("keys")]);
+
+/// What servers left that have ended, on SQLite all others, else those of this node; and what commands left that have ended.
+/// Generations of no run were made by a migration.
+static TAKE_OVER: Sql = Sql::new(
+    "update generation set epoch = {int epoch} where epoch = 0 or epoch in ( \
+         select o.epoch from run o join run me on me.epoch = {int epoch} \
+         where o.serves = 1 and o.epoch < me.epoch and ({int alone} = 1 or o.node = me.node) \
+             or o.serves = 0 and o.ended_ms is not null)",
+);
+static LOGS_LEFT: Sql = Sql::new(
+    "select {list epoch} from (select distinct l.epoch from key_log l where l.epoch in ( \
+         select o.epoch from run o join run me on me.epoch = {int epoch} \
+         where o.serves = 1 and o.epoch < me.epoch and ({int alone} = 1 or o.node = me.node))) x",
+);
+static GIVE_UP: Sql =
+    Sql::new("update generation set state = 'gone' where epoch = {int epoch} and state = 'building'");
+static MINE: Sql = Sql::new(
+    "select {list id, keys, state} from (select id, keys, state from generation where epoch = {int epoch} order by id) x",
+);
+static LOGGED: Sql = Sql::new("select keys from key_log where epoch = {int epoch} order by id");
+static TAKE_LOG: Sql = Sql::new("delete from key_log where epoch = {int epoch} returning keys");
+static NEXT: Sql = Sql::new(
+    "select b.id || '\t' || b.first || b.keys from key_block b \
+     where b.generation = {int generation} and (b.first, b.id) > ({text first}, {int id}) \
+     order by b.first, b.id limit {int blocks}",
+);
+static CLEAR: Sql = Sql::new(
+    "delete from key_block where id in ( \
+         select id from key_block where generation = {int generation} order by first limit {int blocks})",
+);
+static FORGET: Sql = Sql::new("delete from generation where id = {int generation}");
+
+/// A generation that is whole, and its keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole {
+    pub(super) id: i64,
+    pub(super) keys: usize,
+}
+
+/// Where new keys go, and what becomes of the generations of this run.
+#[derive(Debug)]
+pub(in crate::store) struct Generations {
+    access: Access,
+    known: Arc<Known>,
+    /// Whether what follows is as it is in the database.
+    sure: bool,
+    /// Keys in the log.
+    logged: usize,
+    whole: Vec<Whole>,
+    gone: Vec<i64>,
+    /// Those of earlier runs, which have no filter yet.
+    unread: VecDeque<Whole>,
+    reading: Option<Reading>,
+    /// Each of smaller generations than the one before it, which waits.
+    merges: Vec<Merge>,
+    /// Keys noted and not made up for by merging.
+    debt: usize,
+}
+
+/// How far a generation is read for its filter.
+#[derive(Debug)]
+struct Reading {
+    filter: Filter,
+    behind: Behind,
+}
+
+/// A place in a generation: behind this block.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Behind {
+    pub(super) first: String,
+    pub(super) id: i64,
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: i64,
+}
+
+impl Generations {
+    /// `alone`: whether there is no other server.
+    pub(in crate::store) fn new(access: Access, epoch: i64, alone: bool, known: Arc<Known>) -> Self {
+        if access == Access::Serve {
+            known.keeps(if alone { Logs::Nobody } else { Logs::AllBut(epoch) });
+        }
+        Self {
+            access,
+            known,
+            sure: false,
+            logged: 0,
+            whole: Vec::new(),
+            gone: Vec::new(),
+            unread: VecDeque::new(),
+            reading: None,
+            merges: Vec::new(),
+            debt: 0,
+        }
+    }
+
+    /// For a transaction.
+    pub(in crate::store) fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known)
+    }
+
+    /// Who notes.
+    pub(in crate::store) fn access(&self) -> Access {
+        self.access
+    }
+
+    /// Before a transaction: a log that is long enough becomes a generation.
+    pub(in crate::store) async fn begin(
+        &mut self,
+        connection: &mut Connection,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
+        if self.access != Access::Serve {
+            return Ok(());
+        }
+        if !self.sure {
+            self.look(connection, epoch).await?;
+        }
+        if self.logged < KEYS_A_GENERATION {
+            return Ok(());
+        }
+        self.sure = false;
+        let mut tx = Tx::new(connection, epoch);
+        begin(&mut tx).await?;
+        let made = from_log(&mut tx, epoch).await?;
+        commit(&mut tx).await?;
+        if let Some((whole, blocks)) = made {
+            self.learn(whole, &blocks);
+            self.whole.push(whole);
+        }
+        self.known.young_are([]);
+        self.logged = 0;
+        self.sure = true;
+        Ok(())
+    }
+
+    /// After a commit.
+    pub(in crate::store) fn committed(&mut self, notes: Notes<'_>) {
+        self.known.forget_young(&notes.struck);
+        self.whole.extend(notes.made);
+        if !self.merges.is_empty() || !self.gone.is_empty() || self.due(ALIKE).is_some() {
+            self.debt = (self.debt + PACE * notes.noted.len()).min(STEPS * KEYS_A_STEP);
+        }
+        if self.access == Access::Serve {
+            self.logged += notes.noted.len();
+            self.known.noted(notes.noted);
+        }
+    }
+
+    /// After a transaction of which nobody knows how it ended.
+    pub(in crate::store) fn unsure(&mut self) {
+        self.sure = false;
+        self.merges.clear();
+        if self.access != Access::Serve {
+            // A server takes them over.
+            self.whole.clear();
+            self.gone.clear();
+        }
+    }
+
+    /// Whether there is something to do in an idle moment.
+    pub(in crate::store) fn unmerged(&self) -> bool {
+        let left = !self.unread.is_empty() || !self.gone.is_empty();
+        left || !self.merges.is_empty() || self.due(ALIKE_WHEN_IDLE).is_some()
+    }
+
+    /// Steps that should not wait.
+    pub(in crate::store) fn overdue(&self) -> usize {
+        if self.unread.is_empty() { self.debt / KEYS_A_STEP } else { 1 }
+    }
+
+    /// Takes over what commands have left; tells whether there is something to do.
+    pub(in crate::store) async fn adopt(
+        &mut self,
+        connection: &mut Connection,
+        epoch: i64,
+    ) -> Result<bool, StoreError> {
+        if self.access != Access::Serve || !self.sure {
+            return Ok(false);
+        }
+        let mut tx = Tx::new(connection, epoch);
+        let argument = serde_json::json!({ "epoch": epoch, "alone": tx.alone() });
+        if tx.change(&TAKE_OVER, &argument).await? > 0 {
+            self.look(connection, epoch).await?;
+        }
+        Ok(self.unmerged())
+    }
+
+    /// Does a step, in a transaction of its own.
+    pub(in crate::store) async fn step(
+        &mut self,
+        connection: &mut Connection,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = Tx::new(connection, epoch);
+        if let Some(whole) = self.unread.front().copied() {
+            return self.read(&mut tx, whole).await;
+        }
+        self.debt = self.debt.saturating_sub(KEYS_A_STEP);
+        let done = match self.gone.last().copied() {
+            Some(generation) => self.clear(&mut tx, generation).await,
+            None => self.merge(&mut tx).await,
+        };
+        if done.is_err() {
+            self.unsure();
+        }
+        done
+    }
+
+    /// How it is in the database: what earlier runs left, what is whole, what is logged.
+    async fn look(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
+        #[derive(Deserialize)]
+        struct Epoch {
+            epoch: i64,
+        }
+        #[derive(Deserialize)]
+        struct Mine {
+            id: i64,
+            keys: usize,
+            state: String,
+        }
+        let mut tx = Tx::new(connection, epoch);
+        let me = serde_json::json!({ "epoch": epoch, "alone": tx.alone() });
+        begin(&mut tx).await?;
+        tx.change(&TAKE_OVER, &me).await?;
+        if self.merges.is_empty() {
+            tx.change(&GIVE_UP, &me).await?;
+        }
+        let logs: Vec<Epoch> = tx.list(&LOGS_LEFT, &me).await?;
+        for log in logs {
+            from_log(&mut tx, log.epoch).await?;
+        }
+        let mine: Vec<Mine> = tx.list(&MINE, &me).await?;
+        let logged = tx.texts(&LOGGED, argument(&me)?).await?;
+        commit(&mut tx).await?;
+
+        let of = |state: &'static str| mine.iter().filter(move |row| row.state == state);
+        self.whole = of("whole").map(|row| Whole { id: row.id, keys: row.keys }).collect();
+        self.gone = of("gone").map(|row| row.id).collect();
+        let whole = &self.whole;
+        self.known.keep(|generation| whole.iter().any(|one| one.id == generation));
+        self.unread = whole.iter().filter(|one| !self.known.has(one.id)).copied().collect();
+        self.reading = None;
+        let young: Vec<Entry> = logged
+            .iter()
+            .flat_map(|keys| block::entries(keys))
+            .map(|(key, id)| (key.to_owned(), id))
+            .collect();
+        self.logged = young.len();
+        self.known.young_are(young);
+        self.sure = true;
+        Ok(())
+    }
+
+    /// A filter for what was just made.
+    fn learn(&self, whole: Whole, blocks: &[Block]) {
+        let Some(mut filter) = self.known.filter(whole.keys) else { return };
+        blocks.iter().flat_map(|block| block::entries(&block.keys)).for_each(|(key, _)| filter.note(key));
+        self.known.knows(whole.id, filter);
+    }
+
+    /// Reads on in a generation, for its filter.
+    async fn read(&mut self, tx: &mut Tx<'_>, whole: Whole) -> Result<(), StoreError> {
+        let reading = self.reading.take().or_else(|| {
+            self.known.filter(whole.keys).map(|filter| Reading { filter, behind: Behind::default() })
+        });
+        let Some(mut reading) = reading else {
+            // No room: it is probed.
+            self.unread.pop_front();
+            return Ok(());
+        };
+        let blocks = next(tx, whole.id, &reading.behind, BLOCKS_A_STEP).await?;
+        for (behind, keys) in &blocks {
+            block::entries(keys).for_each(|(key, _)| reading.filter.note(key));
+            reading.behind.clone_from(behind);
+        }
+        if blocks.len() == BLOCKS_A_STEP {
+            self.reading = Some(reading);
+        } else {
+            self.unread.pop_front();
+            self.known.knows(whole.id, reading.filter);
+        }
+        Ok(())
+    }
+
+    /// Removes some of what is merged.
+    async fn clear(&mut self, tx: &mut Tx<'_>, generation: i64) -> Result<(), StoreError> {
+        let some = serde_json::json!({ "generation": generation, "blocks": BLOCKS_A_STEP });
+        begin(tx).await?;
+        let removed = tx.change(&CLEAR, &some).await?;
+        if removed < BLOCKS_A_STEP as u64 {
+            tx.change(&FORGET, &some).await?;
+        }
+        commit(tx).await?;
+        if removed < BLOCKS_A_STEP as u64 {
+            self.gone.retain(|gone| *gone != generation);
+        }
+        Ok(())
+    }
+
+    async fn merge(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        // Small ones do not wait for large ones.
+        let next = match self.merges.last() {
+            None => self.due(ALIKE_WHEN_IDLE),
+            Some(merge) => self.due(ALIKE).filter(|due| size(due[0].keys) < size(merge.largest())),
+        };
+        begin(tx).await?;
+        if let Some(next) = next {
+            self.merges.push(Merge::begin(tx, next, &self.known).await?);
+        }
+        let merged = match self.merges.last_mut() {
+            Some(merge) => merge.step(tx).await?,
+            None => None,
+        };
+        commit(tx).await?;
+        if let Some(Merged { into, from, filter }) = merged {
+            self.merges.pop();
+            // In this order: who looks meanwhile finds the keys here or there.
+            filter.into_iter().for_each(|filter| self.known.knows(into.id, filter));
+            self.known.keep(|generation| !from.contains(&generation));
+            self.whole.retain(|one| !from.contains(&one.id));
+            self.whole.push(into);
+            self.gone.extend(from);
+        }
+        Ok(())
+    }
+
+    /// Generations of the smallest size of which there are so many, but for those that are being merged.
+    fn due(&self, alike: usize) -> Option<Vec<Whole>> {
+        let mut sizes: Vec<Vec<Whole>> = Vec::new();
+        let merging = |whole: &&Whole| self.merges.iter().any(|merge| merge.takes(whole.id));
+        for whole in self.whole.iter().filter(|whole| !merging(whole)) {
+            let size = size(whole.keys);
+            sizes.resize(sizes.len().max(size + 1), Vec::new());
+            sizes[size].push(*whole);
+        }
+        let mut due = sizes.into_iter().find(|size| size.len() >= alike)?;
+        due.truncate(AT_ONCE);
+        Some(due)
+    }
+}
+
+/// Generations whose keys are less than fourfold apart, beginning with those of one log, are of a size.
+fn size(keys: usize) -> usize {
+    (keys / KEYS_A_GENERATION).max(1).ilog(ALIKE) as usize
+}
+
+/// Makes a generation of what a run has logged, if it has.
+async fn from_log(tx: &mut Tx<'_>, epoch: i64) -> Result<Option<(Whole, Vec<Block>)>, StoreError> {
+    let texts = tx.texts(&TAKE_LOG, argument(&serde_json::json!({ "epoch": epoch }))?).await?;
+    let mut entries: Vec<(&str, i64)> = texts.iter().flat_map(|keys| block::entries(keys)).collect();
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let (keys, blocks) = sorted(&mut entries);
+    let whole = new(tx, "whole", keys).await?;
+    insert(tx, whole.id, &blocks).await?;
+    Ok(Some((whole, blocks)))
+}
+
+/// Entries in order, each once, as blocks; and how many they are.
+pub(super) fn sorted(entries: &mut Vec<(&str, i64)>) -> (usize, Vec<Block>) {
+    entries.sort_unstable();
+    entries.dedup();
+    let mut blocks = Blocks::default();
+    entries.iter().for_each(|(key, id)| blocks.push(key, *id));
+    (entries.len(), blocks.take())
+}
+
+/// Makes a generation of blocks.
+pub(super) async fn make(tx: &mut Tx<'_>, keys: usize, blocks: Vec<Block>) -> Result<Whole, StoreError> {
+    let whole = new(tx, "whole", keys).await?;
+    insert(tx, whole.id, &blocks).await?;
+    Ok(whole)
+}
+
+/// A generation of this run, with no block yet.
+pub(super) async fn new(tx: &mut Tx<'_>, state: &str, keys: usize) -> Result<Whole, StoreError> {
+    let row = serde_json::json!([{ "epoch": tx.epoch, "state": state, "keys": keys }]);
+    let made: Option<Id> = tx.rows(&NEW_GENERATION, &row).await?.pop();
+    let made = made.ok_or_else(|| StoreError::Corrupt("no generation of keys could be made".to_owned()))?;
+    Ok(Whole { id: made.id, keys })
+}
+
+/// More blocks of a generation, behind all it has.
+pub(super) async fn insert(tx: &mut Tx<'_>, generation: i64, blocks: &[Block]) -> Result<(), StoreError> {
+    let rows = blocks
+        .iter()
+        .map(|block| [Value::Int(generation), block.first.as_str().into(), block.keys.as_str().into()]);
+    tx.insert(&BLOCKS, rows).await.map(drop)
+}
+
+/// The next blocks of a generation, each with its place.
+pub(super) async fn next(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    behind: &Behind,
+    blocks: usize,
+) -> Result<Vec<(Behind, String)>, StoreError> {
+    let next = serde_json::json!({
+        "generation": generation, "first": behind.first, "id": behind.id, "blocks": blocks,
+    });
+    let texts = tx.texts(&NEXT, argument(&next)?).await?;
+    let read = texts.iter().filter_map(|text| {
+        let (head, keys) = block::headed(text);
+        let (id, first) = head.split_once('\t')?;
+        Some((Behind { first: first.to_owned(), id: id.parse().ok()? }, keys.to_owned()))
+    });
+    Ok(read.collect())
+}
+
+async fn begin(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.connection.begin().await.map_err(|error| judge(&error))
+}
+
+async fn commit(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    tx.connection.plain("commit").await.map_err(|error| judge(&error))
+}

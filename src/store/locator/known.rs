@@ -1,0 +1,221 @@
+//! What this process knows of keys without asking the database: the ones it noted last, and a Bloom filter for each generation
+//! it wrote or has read through, which never says no of a key that is there. What it does not know is looked up.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use serde::Serialize;
+
+use super::block::Entry;
+
+/// Of ten bits for each key and four looks one key in eighty that are not there looks as if it were.
+const BITS_A_KEY: usize = 10;
+const LOOKS: u64 = 4;
+/// All filters together: those of thirteen million keys. Where there are more, the generations without one are probed.
+const FILTERS_OCTETS: usize = 16 << 20;
+
+/// Written by the writer alone, read by everybody.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Known {
+    logs: OnceLock<Logs>,
+    young: RwLock<HashMap<String, Vec<i64>>>,
+    filters: RwLock<Vec<(i64, Filter)>>,
+}
+
+/// Whose keys of late are to be read, since they are not here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Logs {
+    /// Everybody's.
+    All,
+    /// All but this run's.
+    AllBut(i64),
+    /// Nobody's: there is no other server.
+    Nobody,
+}
+
+/// The keys of one generation, near enough.
+#[derive(Debug)]
+pub(super) struct Filter {
+    bits: Box<[u64]>,
+}
+
+/// What is known about some keys, and what is to be looked up.
+#[derive(Debug)]
+pub(super) struct Asked<'k> {
+    /// What was noted of late, in that order.
+    pub(super) young: Vec<Entry>,
+    pub(super) logs: Logs,
+    /// The generations that have a filter.
+    pub(super) known: Vec<i64>,
+    /// And where in them the keys may be.
+    pub(super) at: Vec<Place<'k>>,
+}
+
+/// A key in a generation.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Place<'k> {
+    pub(super) generation: i64,
+    pub(super) key: &'k str,
+}
+
+impl Known {
+    /// Whose log is kept here from now on.
+    pub(super) fn keeps(&self, others: Logs) {
+        // Said once, when the store is opened.
+        let _ = self.logs.set(others);
+    }
+
+    /// What is known about these keys. What is noted afterwards may be missing.
+    pub(super) fn ask<'k>(&self, keys: &'k [String]) -> Asked<'k> {
+        // Filters before what is young: that goes there only once it has a filter.
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        let known = filters.iter().map(|(generation, _)| *generation).collect();
+        let mut at = Vec::new();
+        for key in keys {
+            let hash = hash(key);
+            let there = filters.iter().filter(|(_, filter)| filter.may_hold(hash));
+            at.extend(there.map(|(generation, _)| Place { generation: *generation, key }));
+        }
+        drop(filters);
+        let young = self.young.read().unwrap_or_else(PoisonError::into_inner);
+        let noted = keys.iter().filter_map(|key| Some((key, young.get(key)?)));
+        let young = noted.flat_map(|(key, ids)| ids.iter().map(|id| (key.clone(), *id))).collect();
+        Asked { young, logs: self.logs.get().copied().unwrap_or(Logs::All), known, at }
+    }
+
+    /// These are on record.
+    pub(super) fn noted(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut young = self.young.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, id) in entries {
+            young.entry(key).or_default().push(id);
+        }
+    }
+
+    /// Nothing under these keys is young any more.
+    pub(super) fn forget_young<'k>(&self, keys: impl IntoIterator<Item = &'k String>) {
+        let mut young = self.young.write().unwrap_or_else(PoisonError::into_inner);
+        keys.into_iter().for_each(|key| _ = young.remove(key));
+    }
+
+    /// Just these are young: all others are in generations.
+    pub(super) fn young_are(&self, entries: impl IntoIterator<Item = Entry>) {
+        let mut young: HashMap<String, Vec<i64>> = HashMap::new();
+        for (key, id) in entries {
+            young.entry(key).or_default().push(id);
+        }
+        *self.young.write().unwrap_or_else(PoisonError::into_inner) = young;
+    }
+
+    /// A filter for so many keys; none where there is no room.
+    pub(super) fn filter(&self, keys: usize) -> Option<Filter> {
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        let filter = Filter::octets(keys);
+        let all: usize = filters.iter().map(|(_, filter)| filter.bits.len() * size_of::<u64>()).sum();
+        (all + filter <= FILTERS_OCTETS).then(|| Filter::new(keys))
+    }
+
+    /// A generation is there, and its filter holds all of its keys.
+    pub(super) fn knows(&self, generation: i64, filter: Filter) {
+        self.filters.write().unwrap_or_else(PoisonError::into_inner).push((generation, filter));
+    }
+
+    /// Only these generations are left.
+    pub(super) fn keep(&self, left: impl Fn(i64) -> bool) {
+        let mut filters = self.filters.write().unwrap_or_else(PoisonError::into_inner);
+        filters.retain(|(generation, _)| left(*generation));
+    }
+
+    /// Whether this generation has a filter.
+    pub(super) fn has(&self, generation: i64) -> bool {
+        let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
+        filters.iter().any(|(known, _)| *known == generation)
+    }
+}
+
+impl Filter {
+    fn octets(keys: usize) -> usize {
+        (keys.max(1) * BITS_A_KEY).div_ceil(64) * size_of::<u64>()
+    }
+
+    fn new(keys: usize) -> Self {
+        Self { bits: vec![0; Self::octets(keys) / size_of::<u64>()].into_boxed_slice() }
+    }
+
+    /// One of its keys.
+    pub(super) fn note(&mut self, key: &str) {
+        for place in self.places(hash(key)) {
+            self.bits[place / 64] |= 1 << (place % 64);
+        }
+    }
+
+    fn may_hold(&self, hash: u64) -> bool {
+        self.places(hash).all(|place| self.bits[place / 64] >> (place % 64) & 1 == 1)
+    }
+
+    /// Where the bits of a key are; two halves of its hash make as many as are wanted.
+    fn places(&self, hash: u64) -> impl Iterator<Item = usize> + use<> {
+        let all = self.bits.len() as u64 * 64;
+        let (first, step) = (hash & u64::from(u32::MAX), hash >> 32 | 1);
+        (0..LOOKS).map(move |look| (first.wrapping_add(look.wrapping_mul(step)) % all) as usize)
+    }
+}
+
+fn hash(key: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: usize = 30_000;
+
+    fn keys(of: std::ops::Range<usize>) -> Vec<String> {
+        of.map(|one| format!("m{}", 447_700_000_000 + one)).collect()
+    }
+
+    fn filled(known: &Known, keys: &[String]) -> Filter {
+        let mut filter = known.filter(keys.len()).unwrap();
+        keys.iter().for_each(|key| filter.note(key));
+        filter
+    }
+
+    #[test]
+    fn a_key_is_found_in_its_generation_and_hardly_ever_in_another() {
+        let known = Known::default();
+        let (mine, others) = (keys(0..KEYS), keys(KEYS..2 * KEYS));
+        known.knows(7, filled(&known, &mine));
+        let asked = known.ask(&mine);
+        assert_eq!((asked.known, asked.logs), (vec![7], Logs::All));
+        assert_eq!(asked.at, mine.iter().map(|key| Place { generation: 7, key }).collect::<Vec<_>>());
+        let wrong = known.ask(&others).at.len();
+        assert!(wrong < KEYS / 50, "{wrong}");
+        known.keep(|generation| generation != 7);
+        assert_eq!(known.ask(&mine).known, [0_i64; 0]);
+    }
+
+    #[test]
+    fn what_is_young_is_told_in_its_order_until_it_is_in_a_generation() {
+        let known = Known::default();
+        let key = || "m1".to_owned();
+        known.noted([(key(), 3), ("m2".to_owned(), 9), (key(), 2)]);
+        assert_eq!(known.ask(&[key()]).young, [(key(), 3), (key(), 2)]);
+        known.forget_young(&[key()]);
+        assert_eq!(known.ask(&[key(), "m2".to_owned()]).young, [("m2".to_owned(), 9)]);
+        known.young_are([]);
+        assert_eq!(known.ask(&["m2".to_owned()]).young, []);
+    }
+
+    #[test]
+    fn there_is_no_filter_past_the_bound() {
+        let known = Known::default();
+        let most = FILTERS_OCTETS * 8 / BITS_A_KEY;
+        known.knows(1, known.filter(most - 1_000).unwrap());
+        assert!(known.filter(500).is_some());
+        assert!(known.filter(2_000).is_none());
+    }
+}
