@@ -1,5 +1,8 @@
 //! The command line: what an operator or an analyst types, and what it prints.
 
+#[macro_use]
+mod say;
+
 mod ask;
 mod bench;
 mod campaign;

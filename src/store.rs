@@ -17,6 +17,7 @@ mod audience;
 mod consent;
 mod contexts;
 mod desk;
+mod disk;
 mod engine;
 mod erase;
 mod error;

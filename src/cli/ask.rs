@@ -94,6 +94,6 @@ fn print(begun: &Begun<'_>, goes: Goes) {
         Goes::At(at_ms) => format!("queued, not before {}: their hours", local(at_ms)),
         Goes::AfterAnother => "waiting for the survey that is open with them".to_owned(),
     };
-    println!("{}  {} to {} from {}: {when}", begun.message, begun.survey, begun.to, begun.from);
-    println!("  {}", begun.text.replace('\n', "\n  "));
+    say!("{}  {} to {} from {}: {when}", begun.message, begun.survey, begun.to, begun.from);
+    say!("  {}", begun.text.replace('\n', "\n  "));
 }

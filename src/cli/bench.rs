@@ -107,9 +107,9 @@ pub(crate) fn run(args: &Args) -> Done {
     };
     let surface = Surface::of_stdout();
     if !args.json {
-        println!("{}", report.machine.in_words());
-        println!("{}", settings_in_words(args));
-        println!("{}", surface.bold(&head()));
+        say!("{}", report.machine.in_words());
+        say!("{}", settings_in_words(args));
+        say!("{}", surface.bold(&head()));
     }
     for store in &args.store {
         let choice = StoreChoice::parse(store).map_err(Failure::wrong)?;
@@ -117,13 +117,13 @@ pub(crate) fn run(args: &Args) -> Done {
             let figures = modes::run(*mode, &choice, args)?;
             let row = Row { mode: *mode, store: choice.name().to_owned(), figures };
             if !args.json {
-                println!("{}", line(&row));
+                say!("{}", line(&row));
             }
             report.rows.push(row);
         }
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&report).map_err(Failure::wrong)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &Args) -> Done {
 fn settings_in_words(args: &Args) -> String {
     let pinned = args.pin.map_or("all processors".to_owned(), |cpu| format!("everything on processor {cpu}"));
     format!(
-        "{} messages a run, {pinned}, carrier answers after {} ms, SQLite WAL with synchronous=FULL, Postgres with synchronous_commit=on",
+        "{} messages a run, {pinned}, carrier answers after {} ms, SQLite WAL, each commit on disk before it is answered, Postgres with synchronous_commit=on",
         thousands(args.messages),
         args.response_delay_ms
     )

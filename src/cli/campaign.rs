@@ -242,7 +242,7 @@ async fn create(args: CreateArgs) -> Done {
     shown(flow, args.json, &created, || {
         print_imported(&new.id, &imported);
         print_plan(&plan, Surface::of_stdout());
-        println!("start it with: backchat campaign start {}", new.id);
+        say!("start it with: backchat campaign start {}", new.id);
     })
     .await
 }
@@ -272,11 +272,7 @@ async fn list(args: ListArgs) -> Done {
         for one in &listed {
             let says = one.survey.map_or_else(|| "a text".to_owned(), |survey| format!("survey {survey}"));
             let (state, people) = (word(&one.state), thousands(one.audience.cast_unsigned()));
-            println!(
-                "{}  {:<24} {state:<9} {people:>9} people  {says}",
-                one.created,
-                one.campaign.to_string()
-            );
+            say!("{}  {:<24} {state:<9} {people:>9} people  {says}", one.created, one.campaign.to_string());
         }
     })
     .await?;
@@ -316,7 +312,7 @@ pub(super) fn failure(error: CampaignError) -> Failure {
 pub(super) async fn shown(flow: Flow, json: bool, document: &impl Serialize, print: impl FnOnce()) -> Done {
     flow.store.clone().close(flow.clock.now_ms()).await;
     if json {
-        println!("{}", serde_json::to_string(document).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string(document).map_err(Failure::wrong)?);
     } else {
         print();
     }
@@ -343,19 +339,19 @@ fn print_imported(id: &CampaignId, imported: &Imported) {
         doubled => format!(", {} numbers more than once", thousands(doubled)),
     };
     let (accepted, refused) = (thousands(imported.accepted), thousands(imported.refused));
-    println!("campaign {id}: {accepted} accepted, {refused} left out{doubled}{earlier}");
+    say!("campaign {id}: {accepted} accepted, {refused} left out{doubled}{earlier}");
     if !imported.elsewhere.is_empty() {
         let counted: Vec<String> = imported
             .elsewhere
             .iter()
             .map(|(country, count)| format!("{country} {}", thousands(*count)))
             .collect();
-        println!("  of these, numbers of countries that its code does not serve: {}", counted.join(", "));
+        say!("  of these, numbers of countries that its code does not serve: {}", counted.join(", "));
     }
 }
 
 fn print_plan(plan: &Plan, surface: Surface) {
-    println!(
+    say!(
         "  {} people, at most {} {} of {} each, {} parts a second",
         thousands(plan.people),
         plan.parts,
@@ -366,7 +362,7 @@ fn print_plan(plan: &Plan, surface: Surface) {
     let ends = plan
         .ends_ms
         .map_or("it does not get through in two weeks".to_owned(), |ms| format!("over by {}", local(ms)));
-    println!("  begins {}, {ends}; {} wait for their hours", local(plan.begins_ms), thousands(plan.delayed));
+    say!("  begins {}, {ends}; {} wait for their hours", local(plan.begins_ms), thousands(plan.delayed));
     for place in plan.places.iter().take(PLACES_SHOWN) {
         let zones = match place.zones.as_slice() {
             [] => "no zone known".to_owned(),
@@ -377,7 +373,7 @@ fn print_plan(plan: &Plan, surface: Surface) {
             (Some(first), Some(last)) => format!("{} to {}", local(first), local(last)),
             _ => surface.bad("no permitted hour"),
         };
-        println!(
+        say!(
             "  {:<6} {:>9}  {:<32} {span}{}",
             place.place,
             thousands(place.people),
@@ -385,19 +381,19 @@ fn print_plan(plan: &Plan, surface: Surface) {
             if place.delayed > 0 { format!(", {} wait", thousands(place.delayed)) } else { String::new() },
         );
         if let Some(help) = place.help {
-            println!("         {}", surface.dim(help));
+            say!("         {}", surface.dim(help));
         }
         if place.unsent > 0 {
-            println!("         {} are not reached", surface.bad(&thousands(place.unsent)));
+            say!("         {} are not reached", surface.bad(&thousands(place.unsent)));
         }
     }
     if plan.places.len() > PLACES_SHOWN {
-        println!("  … and {} places more; --json has them all", plan.places.len() - PLACES_SHOWN);
+        say!("  … and {} places more; --json has them all", plan.places.len() - PLACES_SHOWN);
     }
 }
 
 fn print_progress(progress: &Progress) {
-    println!("campaign {}: {}", progress.campaign, word(&progress.state));
+    say!("campaign {}: {}", progress.campaign, word(&progress.state));
     let rows = [
         ("audience", progress.audience),
         ("planned", progress.planned),
@@ -409,10 +405,10 @@ fn print_progress(progress: &Progress) {
         ("replied", progress.replied),
     ];
     for (name, count) in rows {
-        println!("  {name:<11} {:>11}", thousands(count.cast_unsigned()));
+        say!("  {name:<11} {:>11}", thousands(count.cast_unsigned()));
     }
     if let Some(ends_ms) = progress.expected_end_ms {
-        println!("  expected to be over by {}", local(ends_ms));
+        say!("  expected to be over by {}", local(ends_ms));
     }
 }
 

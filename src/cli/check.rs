@@ -21,11 +21,11 @@ pub(crate) fn run(args: &Args) -> Done {
     match config::load(&args.config) {
         Ok(config) => {
             if args.json {
-                println!("[]");
+                say!("[]");
             } else {
                 let count =
                     |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-                println!(
+                say!(
                     "{}: right. {}, {}, {}.",
                     args.config.display(),
                     count(config.carriers.len(), "carrier"),
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Done {
             Ok(ExitCode::SUCCESS)
         }
         Err(problems) if args.json => {
-            println!("{}", serde_json::to_string_pretty(problems.items()).map_err(Failure::wrong)?);
+            say!("{}", serde_json::to_string_pretty(problems.items()).map_err(Failure::wrong)?);
             Ok(ExitCode::from(2))
         }
         Err(problems) => Err(Failure::wrong(rendered(&problems))),

@@ -115,7 +115,7 @@ async fn show(args: ShowArgs) -> Done {
     let nothing = pack.changes.is_empty();
     if args.json {
         let document = Document { number, shown_ms: now_ms, pack: &pack };
-        println!("{}", serde_json::to_string_pretty(&document).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&document).map_err(Failure::wrong)?);
     } else if nothing {
         eprintln!("nothing is known about the consent of {number}");
     } else {
@@ -125,23 +125,23 @@ async fn show(args: ShowArgs) -> Done {
 }
 
 fn print(number: Msisdn, pack: &ConsentPack, now_ms: i64, surface: Surface) {
-    println!("{}", surface.bold(&number.to_string()));
+    say!("{}", surface.bold(&number.to_string()));
     for standing in &pack.opted_out {
-        println!("  {} {}", surface.bad("opted out of"), since(&standing.scope, standing.since_ms, now_ms));
+        say!("  {} {}", surface.bad("opted out of"), since(&standing.scope, standing.since_ms, now_ms));
     }
     for standing in &pack.opted_in {
-        println!("  {} {}", surface.good("opted in to"), since(&standing.scope, standing.since_ms, now_ms));
+        say!("  {} {}", surface.good("opted in to"), since(&standing.scope, standing.since_ms, now_ms));
     }
     for pending in &pack.pending {
         let (state, until) =
             (if pending.until_ms < now_ms { "silent about" } else { "asked about" }, pending.until_ms);
-        println!("  {state} {} on {}, a yes counts until {}", pending.scope, pending.code, clock_time(until));
+        say!("  {state} {} on {}, a yes counts until {}", pending.scope, pending.code, clock_time(until));
     }
     if pack.opted_out.is_empty() && pack.opted_in.is_empty() {
-        println!("  neither opted out nor in");
+        say!("  neither opted out nor in");
     }
     for change in &pack.changes {
-        println!();
+        say!();
         print_change(change, surface);
     }
 }
@@ -152,7 +152,7 @@ fn since(scope: &str, since_ms: i64, now_ms: i64) -> String {
 }
 
 fn print_change(change: &Proof, surface: Surface) {
-    println!(
+    say!(
         "{} {}  {} {}  by {} over {}",
         surface.bold(&format!("#{}", change.seq)),
         surface.dim(&clock_time(change.at_ms)),
@@ -163,28 +163,28 @@ fn print_change(change: &Proof, surface: Surface) {
     );
     match &change.evidence {
         Some(evidence) => print_evidence(evidence),
-        None => println!("  evidence   erased"),
+        None => say!("  evidence   erased"),
     }
-    println!("  hash       {}", surface.dim(&change.hash));
-    println!("  behind     {}", surface.dim(&change.before));
+    say!("  hash       {}", surface.dim(&change.hash));
+    say!("  behind     {}", surface.dim(&change.before));
     if !change.intact {
-        println!("  {}", surface.bad("this is not what was written: see `backchat consent verify`"));
+        say!("  {}", surface.bad("this is not what was written: see `backchat consent verify`"));
     }
 }
 
 fn print_evidence(evidence: &Evidence) {
     if let Some(asked) = &evidence.asked {
         let id = evidence.message.map(|id| format!("  (message {id})")).unwrap_or_default();
-        println!("  shown      {asked:?}{id}");
+        say!("  shown      {asked:?}{id}");
     }
     if let Some(received) = &evidence.received {
         let id = evidence.inbound.map(|id| format!("  (inbound {id})")).unwrap_or_default();
-        println!("  received   {received:?}{id}");
+        say!("  received   {received:?}{id}");
     }
     let lines = [("octets", &evidence.octets), ("document", &evidence.document), ("reason", &evidence.note)];
     for (name, text) in lines {
         if let Some(text) = text {
-            println!("  {name:<10} {text}");
+            say!("  {name:<10} {text}");
         }
     }
 }
@@ -195,23 +195,23 @@ async fn verify(args: VerifyArgs) -> Done {
     let verified = store.verify_consent(args.noted.as_ref(), tell).await.map_err(Failure::unreachable)?;
     tell_end();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&verified).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&verified).map_err(Failure::wrong)?);
     } else {
         for fault in &verified.faults {
-            println!("{fault}");
+            say!("{fault}");
         }
         let more = verified.fault_count.saturating_sub(verified.faults.len() as u64);
         if more > 0 {
-            println!("... and {} more", thousands(more));
+            say!("... and {} more", thousands(more));
         }
-        println!(
+        say!(
             "{} changes, {} of them erased, in {:.1} s: {}",
             thousands(verified.changes),
             thousands(verified.erased),
             began.elapsed().as_secs_f64(),
             if verified.fault_count == 0 { "all as they were written" } else { "NOT as they were written" },
         );
-        println!("end of the chain  {}:{}", verified.head.seq, verified.head.hash);
+        say!("end of the chain  {}:{}", verified.head.seq, verified.head.hash);
     }
     Ok(ExitCode::from(if verified.fault_count == 0 { 0 } else { 3 }))
 }

@@ -111,7 +111,7 @@ pub(crate) async fn run(args: Args) -> Done {
     let json = serde_json::to_string_pretty(&report).map_err(Failure::wrong)?;
     fs::write(folder.join("report.json"), &json).map_err(|error| cannot_write(&folder, &error))?;
     if args.json {
-        println!("{json}");
+        say!("{json}");
     } else {
         report.print(Surface::of_stdout());
         try_next(&file, &report);
@@ -256,12 +256,12 @@ async fn is_empty(flow: &Flow) -> bool {
 
 fn introduce(folder: &Path, args: &Args, resumed: bool) {
     let surface = Surface::of_stdout();
-    println!(
+    say!(
         "{}: the exit survey to {} people, over SMPP, on a simulated carrier.",
         surface.bold("backchat demo"),
         thousands(args.contacts),
     );
-    println!(
+    say!(
         "Everything is in {}{}",
         folder.display(),
         if resumed { "; going on where it was cut short." } else { "." }
@@ -270,11 +270,8 @@ fn introduce(folder: &Path, args: &Args, resumed: bool) {
 
 fn try_next(file: &Path, report: &Report) {
     let file = file.display();
-    println!("\nDone in {:.0} s. Look further:", report.seconds);
-    println!("  backchat replies --config {file} --verdict ambiguous");
-    println!(
-        "  backchat why +447700900000 --config {file}     (any number of {}/contacts.csv)",
-        report.folder
-    );
-    println!("  backchat serve --help        your own carrier");
+    say!("\nDone in {:.0} s. Look further:", report.seconds);
+    say!("  backchat replies --config {file} --verdict ambiguous");
+    say!("  backchat why +447700900000 --config {file}     (any number of {}/contacts.csv)", report.folder);
+    say!("  backchat serve --help        your own carrier");
 }

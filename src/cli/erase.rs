@@ -57,9 +57,9 @@ pub(crate) async fn run(args: Args) -> Done {
     })?;
     store.close(now_ms).await;
     if args.json {
-        println!("{}", serde_json::to_string(&erased).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string(&erased).map_err(Failure::wrong)?);
     } else {
-        println!(
+        say!(
             "erased: {} messages to it, {} from it, {} receipts, {} events, the evidence of {} consent changes; {} opt-outs stay in force",
             thousands(erased.messages),
             thousands(erased.inbound),

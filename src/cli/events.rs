@@ -74,7 +74,7 @@ pub(crate) async fn run(args: Args) -> Done {
         after = page.last().map_or(after, |event| event.seq);
         for event in page.iter().filter(|event| wanted(event)) {
             shown += 1;
-            println!("{}", if args.json { json_line(event)? } else { text_line(event, surface) });
+            say!("{}", if args.json { json_line(event)? } else { text_line(event, surface) });
         }
         if !page.is_empty() {
             continue;

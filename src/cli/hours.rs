@@ -88,7 +88,7 @@ pub(crate) async fn run(args: Args) -> Done {
     let windows = hours.windows(now_ms, &place, purpose, &account);
     let report = report(now_ms, number, purpose, &place, &windows, &account);
     if args.json {
-        println!("{}", serde_json::to_string(&report).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string(&report).map_err(Failure::wrong)?);
     } else {
         print(&report, now_ms, &windows, Surface::of_stdout());
     }
@@ -175,11 +175,11 @@ fn print(report: &Report<'_>, now_ms: i64, windows: &Windows, surface: Surface) 
     let place = report.place;
     let first = place.zones().next().unwrap_or("UTC");
     let country = report.rows.first().map_or("", |row| row.row.name.as_str());
-    println!("{}  {} {country}", surface.bold(&report.number.to_string()), place.name());
+    say!("{}  {} {country}", surface.bold(&report.number.to_string()), place.name());
     let zones: Vec<&str> = place.zones().collect();
     let zones = if zones.is_empty() { "unknown".to_owned() } else { zones.join(", ") };
-    println!("  zones     {zones}");
-    println!("            {}", surface.dim(report.evidence));
+    say!("  zones     {zones}");
+    say!("            {}", surface.dim(report.evidence));
     let state = match report.now {
         "open" => surface.accent("open"),
         other => surface.bad(other),
@@ -189,15 +189,15 @@ fn print(report: &Report<'_>, now_ms: i64, windows: &Windows, surface: Surface) 
         (_, Some(_)) => format!("opens {}", when(until_ms(windows, now_ms), place)),
         _ => String::new(),
     };
-    println!("  {:<9} {state} {until}  {}", report.purpose, surface.dim(&report.rule));
+    say!("  {:<9} {state} {until}  {}", report.purpose, surface.dim(&report.rule));
     for span in coming(windows, now_ms) {
-        println!("            {} to {}", when(span.from_ms, place), local(span.to_ms, place, "%H:%M"));
+        say!("            {} to {}", when(span.from_ms, place), local(span.to_ms, place, "%H:%M"));
     }
     if windows.spans().is_some() {
-        println!("            {}", surface.dim(&format!("on the clock of {first}")));
+        say!("            {}", surface.dim(&format!("on the clock of {first}")));
     }
     if let Some(help) = report.help {
-        println!(
+        say!(
             "  {}    less than three hours a day in all zones together; what would help: {help}",
             surface.bad("narrow")
         );
@@ -210,21 +210,21 @@ fn print(report: &Report<'_>, now_ms: i64, windows: &Windows, surface: Surface) 
             HolidayRule::Same => ", holidays too",
             HolidayRule::Unknown => ", holidays unknown",
         };
-        println!("  rule      {rule}: {}{holidays}", open.collect::<Vec<_>>().join(", "));
+        say!("  rule      {rule}: {}{holidays}", open.collect::<Vec<_>>().join(", "));
         let binding = if row.binding { "binding" } else { "not binding for SMS" };
-        println!("            {} ({binding}), {}, looked at {}", row.basis, row.confidence, row.checked);
+        say!("            {} ({binding}), {}, looked at {}", row.basis, row.confidence, row.checked);
         if let Some(cap) = &row.cap {
-            println!("            at most {} in {} h per {}", cap.max, cap.hours, cap.per);
+            say!("            at most {} in {} h per {}", cap.max, cap.hours, cap.per);
         }
         if !row.note.is_empty() {
-            println!("            {}", surface.dim(&row.note));
+            say!("            {}", surface.dim(&row.note));
         }
-        row.source.iter().for_each(|source| println!("            {}", surface.dim(source)));
+        row.source.iter().for_each(|source| say!("            {}", surface.dim(source)));
     }
     if let Some(account) = &report.account {
-        println!("  account   {account}");
+        say!("  account   {account}");
     }
-    println!("  {}", surface.dim(&report.tables));
+    say!("  {}", surface.dim(&report.tables));
 }
 
 fn until_ms(windows: &Windows, now_ms: i64) -> i64 {

@@ -237,7 +237,7 @@ async fn run_list(args: List) -> Done {
         return Ok(ExitCode::from(1));
     }
     let surface = Surface::of_stdout();
-    conversations.iter().for_each(|one| println!("{}", line(one, surface)));
+    conversations.iter().for_each(|one| say!("{}", line(one, surface)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -277,12 +277,12 @@ async fn run_show(args: Show) -> Done {
         return print_json(&Thread { conversation, items }, false);
     }
     let surface = Surface::of_stdout();
-    println!("{}", line(&conversation, surface));
+    say!("{}", line(&conversation, surface));
     for item in &items {
         let at = surface.dim(&clock_time(item.at_ms));
         let text = item.text.split_whitespace().collect::<Vec<_>>().join(" ");
         let who = if item.direction == "in" { "them" } else { item.source.as_str() };
-        println!("  {at}  {who:<9} {text}  {}", surface.dim(&item.state));
+        say!("  {at}  {who:<9} {text}  {}", surface.dim(&item.state));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -296,7 +296,7 @@ async fn run_reply(args: Reply) -> Done {
     if args.which.json {
         return print_json(&sent, false);
     }
-    println!("{message} is accepted, from {} to {}", sent.code, sent.number);
+    say!("{message} is accepted, from {} to {}", sent.code, sent.number);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -316,8 +316,8 @@ async fn run_callbacks(args: Callbacks) -> Done {
         let late = if call.end_ms < now_ms { "over" } else { "due" };
         let (number, about) = (call.number.to_string(), format!("{} / {}", call.survey, call.campaign));
         match surface {
-            Surface::Plain => println!("{at}\t{number}\t{}\t{late}\t{}\t{about}", call.code, call.words),
-            Surface::Colour => println!(
+            Surface::Plain => say!("{at}\t{number}\t{}\t{late}\t{}\t{about}", call.code, call.words),
+            Surface::Colour => say!(
                 "{}  {number:<16}  {:<8}  {}  {}  {}",
                 surface.dim(&at),
                 call.code,
@@ -343,7 +343,7 @@ async fn run_called(which: Which) -> Done {
         eprintln!("no call to {number} is due; `backchat inbox callbacks` names those that are");
         return Ok(ExitCode::from(1));
     }
-    println!("{calls} {} to {number} made", if calls == 1 { "call" } else { "calls" });
+    say!("{calls} {} to {number} made", if calls == 1 { "call" } else { "calls" });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -356,6 +356,6 @@ async fn work(which: Which, work: ConversationWork) -> Done {
     if which.json {
         return print_json(&conversation, false);
     }
-    println!("{}", line(&conversation, Surface::of_stdout()));
+    say!("{}", line(&conversation, Surface::of_stdout()));
     Ok(ExitCode::SUCCESS)
 }

@@ -104,21 +104,21 @@ impl<'a> NumberJson<'a> {
 }
 
 fn print_number(life: &NumberLife, surface: Surface) {
-    println!("{}", surface.bold(&life.number.to_string()));
+    say!("{}", surface.bold(&life.number.to_string()));
     for (scope, since_ms) in &life.opted_out {
-        println!("  {} {scope} since {}", surface.bad("opted out of"), clock_time(*since_ms));
+        say!("  {} {scope} since {}", surface.bad("opted out of"), clock_time(*since_ms));
     }
     for entry in &life.consent {
-        println!("{}", entry_line(entry, None, surface));
+        say!("{}", entry_line(entry, None, surface));
     }
     for message in life.messages.iter().rev() {
-        println!();
+        say!();
         print_life(message, surface);
     }
     if !life.replies.is_empty() {
-        println!("\n{}", surface.bold("wrote"));
+        say!("\n{}", surface.bold("wrote"));
         for row in life.replies.iter().rev() {
-            println!("  {}", reply_line(row, surface));
+            say!("  {}", reply_line(row, surface));
         }
     }
 }
@@ -126,7 +126,7 @@ fn print_number(life: &NumberLife, surface: Surface) {
 fn print_life(life: &Life, surface: Surface) {
     let message = &life.message;
     let cause = life.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
-    println!(
+    say!(
         "{}  from {} to {}  {}  {}{cause}",
         surface.bold(&message.id.to_string()),
         message.sender,
@@ -134,10 +134,10 @@ fn print_life(life: &Life, surface: Surface) {
         message.purpose.name(),
         surface.accent(&life.state),
     );
-    println!("  {}", surface.dim(&cut(&message.body, 74)));
+    say!("  {}", surface.dim(&cut(&message.body, 74)));
     let began_ms = message.accepted_ms;
     for entry in &life.entries {
-        println!("{}", entry_line(entry, Some(began_ms), surface));
+        say!("{}", entry_line(entry, Some(began_ms), surface));
     }
 }
 
@@ -170,6 +170,6 @@ pub(crate) fn clock_time(at_ms: i64) -> String {
 }
 
 pub(crate) fn print_json<T: Serialize>(value: &T, nothing: bool) -> Done {
-    println!("{}", serde_json::to_string_pretty(value).map_err(Failure::wrong)?);
+    say!("{}", serde_json::to_string_pretty(value).map_err(Failure::wrong)?);
     Ok(ExitCode::from(u8::from(nothing)))
 }

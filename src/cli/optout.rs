@@ -177,7 +177,7 @@ async fn change(one: One, kind: ConsentKind) -> Done {
         (_, true) => "was and is opted out of",
         (_, false) => "is opted out of",
     };
-    println!("{number} {what} {scope} (change {} of the chain)", head.seq);
+    say!("{number} {what} {scope} (change {} of the chain)", head.seq);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -193,7 +193,7 @@ async fn list(args: ListArgs) -> Done {
     }
     rows.truncate(args.limit);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&rows).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&rows).map_err(Failure::wrong)?);
     } else if rows.is_empty() {
         eprintln!("nobody is opted out");
         return Ok(ExitCode::from(1));
@@ -201,7 +201,7 @@ async fn list(args: ListArgs) -> Done {
     let surface = Surface::of_stdout();
     for row in rows.iter().filter(|_| !args.json) {
         let source = row.note.as_deref().or(row.channel.as_deref()).unwrap_or_default();
-        println!(
+        say!(
             "{}",
             match surface {
                 Surface::Plain =>
@@ -297,9 +297,9 @@ pub(crate) async fn import(args: ImportArgs, kind: ConsentKind) -> Done {
     let imported =
         Imported { rows, changed: progress.changed, known: progress.known, broken: progress.broken, earlier };
     if args.json {
-        println!("{}", serde_json::to_string(&imported).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string(&imported).map_err(Failure::wrong)?);
     } else {
-        println!(
+        say!(
             "{} rows: {} changed something, {} known already, {} left out{}",
             thousands(rows),
             thousands(imported.changed.unsigned_abs()),
@@ -413,7 +413,7 @@ pub(crate) async fn export(args: ExportArgs, kind: ConsentKind) -> Done {
     csv.flush().map_err(unwritable)?;
     if !to_stdout {
         tell_end();
-        println!("{} rows in {}", thousands(written), args.file.display());
+        say!("{} rows in {}", thousands(written), args.file.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -53,15 +53,15 @@ pub(crate) fn show(args: &ShowArgs) -> Done {
 
 pub(crate) fn check(args: &CheckArgs) -> Done {
     match config::load_survey(&args.survey) {
-        Ok(_) if args.json => println!("[]"),
-        Ok(survey) => println!(
+        Ok(_) if args.json => say!("[]"),
+        Ok(survey) => say!(
             "{}: right. {} questions in {} languages.",
             args.survey.display(),
             survey.plan.items.len(),
             survey.languages().count(),
         ),
         Err(problems) if args.json => {
-            println!("{}", serde_json::to_string_pretty(problems.items()).map_err(Failure::wrong)?);
+            say!("{}", serde_json::to_string_pretty(problems.items()).map_err(Failure::wrong)?);
             return Ok(ExitCode::from(2));
         }
         Err(problems) => return Err(Failure::wrong(rendered(&problems))),

@@ -254,7 +254,7 @@ impl Bench {
         }
         score.took(started.elapsed());
         if json {
-            println!("{}", serde_json::to_string_pretty(&score).map_err(Failure::wrong)?);
+            say!("{}", serde_json::to_string_pretty(&score).map_err(Failure::wrong)?);
         } else {
             score.print();
         }

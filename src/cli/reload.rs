@@ -70,9 +70,9 @@ pub(crate) async fn plan(args: PlanArgs) -> Done {
     };
     let plan = Plan::between(&read(old)?, &new);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&plan).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&plan).map_err(Failure::wrong)?);
     } else {
-        println!("{plan}");
+        say!("{plan}");
     }
     Ok(ExitCode::from(if plan.needs_a_start.is_empty() { 0 } else { 2 }))
 }
@@ -128,9 +128,9 @@ async fn ask(config: &Config, file: &Path, kind: AskKind, json: bool) -> Done {
     let done = answers.iter().all(|answer| answer.done);
     if json {
         let answers = Answers { done, servers: answers };
-        println!("{}", serde_json::to_string_pretty(&answers).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&answers).map_err(Failure::wrong)?);
     } else if done {
-        answers.iter().for_each(|answer| println!("{}", answer.text));
+        answers.iter().for_each(|answer| say!("{}", answer.text));
     } else {
         let refused: Vec<String> =
             answers.into_iter().filter(|answer| !answer.done).map(|answer| answer.text).collect();

@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args) -> Done {
     let store = open_store(&config, &Clock::System, Access::Look).await.map_err(Failure::unreachable)?;
     let replay = replay(&store, &config, &reader, &args.survey).await?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&replay).map_err(Failure::wrong)?);
+        say!("{}", serde_json::to_string_pretty(&replay).map_err(Failure::wrong)?);
     } else {
         print(&replay);
     }
@@ -154,23 +154,23 @@ fn print(replay: &Replay) {
     for change in &replay.changed {
         *kinds.entry((&change.stored, &change.read)).or_default() += 1;
     }
-    println!("{}", surface.bold(&format!("{:<14}{:<14}{:>9}", "stored", "read now", "replies")));
-    println!("{:<28}{:>9}", "the same", thousands(replay.same));
+    say!("{}", surface.bold(&format!("{:<14}{:<14}{:>9}", "stored", "read now", "replies")));
+    say!("{:<28}{:>9}", "the same", thousands(replay.same));
     for ((stored, read), count) in &kinds {
-        println!("{stored:<14}{read:<14}{:>9}", thousands(*count));
+        say!("{stored:<14}{read:<14}{:>9}", thousands(*count));
     }
-    println!("{:<28}{:>9}", "all", thousands(replay.replies));
+    say!("{:<28}{:>9}", "all", thousands(replay.replies));
     if replay.left_out > 0 {
         let what = "left out: their question is not known any more";
-        println!("{} {what}", thousands(replay.left_out));
+        say!("{} {what}", thousands(replay.left_out));
     }
-    println!("packs {}", replay.packs);
+    say!("packs {}", replay.packs);
     for change in replay.changed.iter().take(MOST_PRINTED) {
         let text = change.text.split_whitespace().collect::<Vec<_>>().join(" ");
         let (stored, read) = (surface.dim(&change.stored), surface.accent(&change.read));
-        println!("{}  {stored} -> {read}  {text}", change.number);
+        say!("{}  {stored} -> {read}  {text}", change.number);
     }
     if replay.changed.len() > MOST_PRINTED {
-        println!("… and {} more; --json has all", thousands((replay.changed.len() - MOST_PRINTED) as u64));
+        say!("… and {} more; --json has all", thousands((replay.changed.len() - MOST_PRINTED) as u64));
     }
 }

@@ -9,6 +9,7 @@ use crate::cli::check::rendered;
 use crate::cli::events::moment;
 use crate::cli::look::{clock_time, print_json};
 use crate::cli::paint::Surface;
+use crate::cli::say;
 use crate::cli::sheet::{Cell, Sheet};
 use crate::cli::{ConfigArg, Done, Failure};
 use crate::clock::Clock;
@@ -173,7 +174,7 @@ async fn list(args: List) -> Done {
         return print_json(&rows, rows.is_empty());
     }
     if args.csv {
-        print!("{}", sheet(&rows).csv());
+        say::text(&sheet(&rows).csv());
         return Ok(ExitCode::from(u8::from(rows.is_empty())));
     }
     if rows.is_empty() {
@@ -181,7 +182,7 @@ async fn list(args: List) -> Done {
         return Ok(ExitCode::from(1));
     }
     let surface = Surface::of_stdout();
-    rows.iter().for_each(|row| println!("{}", line(row, surface)));
+    rows.iter().for_each(|row| say!("{}", line(row, surface)));
     Ok(ExitCode::SUCCESS)
 }
 

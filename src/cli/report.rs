@@ -194,21 +194,21 @@ impl Report {
     /// The table.
     pub(crate) fn print(&self, surface: Surface) {
         let line = |name: &str, value: i64, note: String| {
-            println!("  {name:<18}{:>8}   {}", thousands(value.cast_unsigned()), surface.dim(&note));
+            say!("  {name:<18}{:>8}   {}", thousands(value.cast_unsigned()), surface.dim(&note));
         };
-        println!("\n{}", surface.bold("Delivery"));
+        say!("\n{}", surface.bold("Delivery"));
         line("accepted", self.accepted, String::new());
         line("sent", self.sent, format!("{} suppressed", self.suppressed));
         for state in &self.states {
             let cause = state.cause.as_deref().map(cause_in_words).unwrap_or_default();
             line(&state.state, state.count, cause);
         }
-        println!("\n{}", surface.bold("Why they leave"));
+        say!("\n{}", surface.bold("Why they leave"));
         let most = self.answers.iter().map(|answer| answer.count).max().unwrap_or_default().cast_unsigned();
         let all: i64 = self.answers.iter().map(|answer| answer.count).sum();
         for answer in &self.answers {
             let count = answer.count.cast_unsigned();
-            println!(
+            say!(
                 "  {} {:<22} {} {} {}",
                 surface.bold(&answer.value),
                 answer.label,
@@ -217,7 +217,7 @@ impl Report {
                 surface.dim(&percent(count, all.cast_unsigned())),
             );
         }
-        println!("\n{}", surface.bold("Replies"));
+        say!("\n{}", surface.bold("Replies"));
         line("replies", self.replies, String::new());
         let delivered: i64 =
             self.states.iter().filter(|state| state.state == "delivered").map(|state| state.count).sum();
@@ -234,10 +234,10 @@ impl Report {
         line("free text", self.free_text, String::new());
         line("opted out", self.opted_out, String::new());
         if let Some(median) = self.median_answer_ms {
-            println!("  {:<18}{:>8}", "median to answer", span(median as f64));
+            say!("  {:<18}{:>8}", "median to answer", span(median as f64));
         }
         if let (Some(p50), Some(p99)) = (self.stop_to_gate_ms.p50, self.stop_to_gate_ms.p99) {
-            println!(
+            say!(
                 "  {:<18}{:>8}   {}",
                 "STOP to silence",
                 span(p50),
@@ -245,7 +245,7 @@ impl Report {
             );
         }
         let reading = &self.reading;
-        println!(
+        say!(
             "  {:<18}{:>8}   {}",
             "read right",
             thousands(reading.right),
@@ -258,9 +258,9 @@ impl Report {
                 format!("cut short in the middle; {} arrived twice", self.duplicates),
             );
         }
-        println!();
+        say!();
         let proof = format!("{} messages left after a STOP", self.sends_after_stop);
-        println!("{}", if self.sends_after_stop == 0 { surface.good(&proof) } else { surface.bad(&proof) });
+        say!("{}", if self.sends_after_stop == 0 { surface.good(&proof) } else { surface.bad(&proof) });
     }
 }
 

@@ -11,6 +11,7 @@ use crate::cli::check::rendered;
 use crate::cli::look::print_json;
 use crate::cli::paint::{Surface, bar, percent, thousands};
 use crate::cli::replies::NarrowArgs;
+use crate::cli::say;
 use crate::cli::sheet::{Cell, Sheet};
 use crate::cli::{ConfigArg, Done, Failure};
 use crate::clock::Clock;
@@ -115,14 +116,14 @@ pub(crate) async fn run(args: Args) -> Done {
         return print_json(&report, nothing);
     }
     if args.csv {
-        print!("{}", sheet(&report).csv());
+        say::text(&sheet(&report).csv());
         return Ok(ExitCode::from(u8::from(nothing)));
     }
     if nothing {
         eprintln!("nobody was asked");
         return Ok(ExitCode::from(1));
     }
-    print!("{}", shown(&report, Surface::of_stdout()));
+    say::text(&shown(&report, Surface::of_stdout()));
     Ok(ExitCode::SUCCESS)
 }
 

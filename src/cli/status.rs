@@ -123,11 +123,11 @@ const IN_DOUBT: &str = "in_doubt";
 
 fn print_status(status: &Status, now_ms: i64, surface: Surface) {
     if status.servers.is_empty() {
-        println!("{}", surface.bad("no server runs on this database"));
+        say!("{}", surface.bad("no server runs on this database"));
     }
     for server in &status.servers {
         let standing = &server.standing;
-        println!(
+        say!(
             "{} node {}, process {}, up {}, configuration read {} ago from {}",
             surface.bold("server"),
             server.node,
@@ -141,18 +141,18 @@ fn print_status(status: &Status, now_ms: i64, surface: Surface) {
                 "up" => surface.good("up"),
                 other => surface.bad(other),
             };
-            println!("  {:<20} {state}", bind.name);
+            say!("  {:<20} {state}", bind.name);
         }
         let counts = standing.counts.iter().filter(|(_, count)| **count > 0);
         let counts: Vec<String> =
             counts.map(|(name, count)| format!("{} {}", name.replace('_', " "), thousands(*count))).collect();
         if !counts.is_empty() {
-            println!("  since its start: {}", counts.join(", "));
+            say!("  since its start: {}", counts.join(", "));
         }
     }
-    println!("{}", surface.bold("queue"));
+    say!("{}", surface.bold("queue"));
     if status.queue.is_empty() {
-        println!("  empty");
+        say!("  empty");
     }
     for waiting in &status.queue {
         let due = if waiting.due_for_ms >= 0 {
@@ -162,14 +162,10 @@ fn print_status(status: &Status, now_ms: i64, surface: Surface) {
         };
         let class = format!("{:?}", waiting.class).to_lowercase();
         let messages = thousands(waiting.messages.unsigned_abs());
-        println!("  {:<20} {class:<14} {messages:>9} messages, {due}", waiting.carrier);
+        say!("  {:<20} {class:<14} {messages:>9} messages, {due}", waiting.carrier);
     }
-    println!("{} {} (`backchat indoubt` lists them)", surface.bold("in doubt"), status.in_doubt);
-    println!(
-        "{} {} (`backchat inbox list`)",
-        surface.bold("unread conversations"),
-        status.unread_conversations
-    );
+    say!("{} {} (`backchat indoubt` lists them)", surface.bold("in doubt"), status.in_doubt);
+    say!("{} {} (`backchat inbox list`)", surface.bold("unread conversations"), status.unread_conversations);
 }
 
 pub(crate) async fn indoubt(args: InDoubtArgs) -> Done {
@@ -194,11 +190,12 @@ pub(crate) async fn indoubt(args: InDoubtArgs) -> Done {
         let cause = row.cause.as_deref().unwrap_or("-");
         let state = if row.state == IN_DOUBT { surface.bad("open") } else { row.state.clone() };
         match surface {
-            Surface::Plain => println!(
+            Surface::Plain => say!(
                 "{since}\t{}\t{number}\t{bind}\tattempt {}\t{policy}\t{state}\t{cause}",
-                row.message, row.attempt
+                row.message,
+                row.attempt
             ),
-            Surface::Colour => println!(
+            Surface::Colour => say!(
                 "{}  {}  {number:<16}  {bind:<12} attempt {}  policy {policy:<7} {state:<10} {cause}",
                 surface.dim(&since),
                 row.message,

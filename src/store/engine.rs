@@ -48,7 +48,7 @@ impl Engine {
                 .filename(file)
                 .page_size(PAGE_OCTETS)
                 .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
+                .synchronous(SqliteSynchronous::Normal)
                 .busy_timeout(BUSY_TIMEOUT)
                 .pragma("temp_store", "memory")
                 .pragma("mmap_size", "0")
@@ -66,7 +66,8 @@ impl Engine {
             Self::Sqlite(options) => {
                 let pragmas = [
                     ("journal_mode", "wal"),
-                    ("synchronous", "full"),
+                    // `disk` waits for it.
+                    ("synchronous", "normal"),
                     ("temp_store", "memory"),
                     ("mmap_size", "0"),
                     ("wal_autocheckpoint", CHECKPOINT_PAGES),
@@ -89,6 +90,14 @@ impl Engine {
                     .await?;
                 Ok(Connection::Postgres(connection))
             }
+        }
+    }
+
+    /// The file, where it is one.
+    pub(super) fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Sqlite(options) => Some(options.get_filename()),
+            Self::Postgres(_) => None,
         }
     }
 
@@ -243,6 +252,14 @@ impl Connection {
         match self {
             Self::Sqlite(connection) => connection.plain("pragma wal_checkpoint(passive)"),
             Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Whether all that was ever committed is in the database's own file, and that on disk.
+    pub(super) fn is_carried_over(&self) -> Result<bool, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.is_carried_over(),
+            Self::Postgres(_) => Ok(true),
         }
     }
 

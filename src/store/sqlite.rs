@@ -68,6 +68,15 @@ impl Sqlite {
         Ok(())
     }
 
+    /// Carries the whole write-ahead log over into the database; tells whether that could be done, which who reads may
+    /// prevent.
+    pub(super) fn is_carried_over(&self) -> Result<bool, sqlx::Error> {
+        self.0
+            .query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0))
+            .map(|busy| busy == 0)
+            .map_err(told)
+    }
+
     /// The texts a statement gives for its argument.
     pub(super) fn texts(&self, sql: &str, argument: &str) -> Result<Vec<Option<String>>, sqlx::Error> {
         let mut statement = self.0.prepare_cached(sql).map_err(told)?;

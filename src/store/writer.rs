@@ -1,5 +1,5 @@
 //! The one task that writes: natural group commit. It takes all that queued up while the last commit ran, merges it by
-//! kind into a few statements, commits once, and answers all.
+//! kind into a few statements, commits once, and has all answered when that is on disk.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -13,6 +13,7 @@ use super::arrivals::{InboundCommit, PartRow};
 use super::audience::{Audience, PlanStep};
 use super::consent::{ConsentChange, ListProgress, SubjectKey};
 use super::desk::{ConversationUpdate, TagChange};
+use super::disk::{Disk, Meanwhile, Told};
 use super::engine::{Connection, Engine, Repeats, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
@@ -36,6 +37,9 @@ const INTAKE_ROWS: u32 = 20_000;
 const RESULT_ROWS: u32 = 40_000;
 /// A commit takes no more rows than this unless one write alone is larger: past it only latency grows.
 const ROWS_A_COMMIT: u32 = 4_000;
+/// While so many rows are put on disk the next commit is made. Of fewer, more come together if it waits: each commit has a
+/// price of its own.
+const ROWS_WORTH_GOING_ON: u32 = 800;
 /// And no more writes than this.
 const WRITES_A_COMMIT: usize = 1_024;
 /// A transaction that has not ended by then never will; longer than Postgres' own statement timeout.
@@ -171,7 +175,26 @@ struct Command {
     write: Write,
     rows: u32,
     answer: oneshot::Sender<Result<Answer, StoreError>>,
+    room: OwnedSemaphorePermit,
+}
+
+/// An answer, and who waits for it. Until then the write keeps its room.
+#[derive(Debug)]
+struct Answered {
+    answer: Result<Answer, StoreError>,
+    to: oneshot::Sender<Result<Answer, StoreError>>,
     _room: OwnedSemaphorePermit,
+}
+
+impl Told for Answered {
+    fn tell(self) {
+        // whoever asked may have gone; what is written is written
+        let _ = self.to.send(self.answer);
+    }
+
+    fn fail(self, error: StoreError) {
+        let _ = self.to.send(self.answer.and(Err(error)));
+    }
 }
 
 /// The way to the writer.
@@ -194,6 +217,7 @@ impl Queue {
         let Opened { writer: connection, lock, epoch } = opened;
         let writer = Writer {
             engine,
+            disk: None,
             connection: Some(connection),
             epoch,
             subjects,
@@ -239,7 +263,7 @@ impl Queue {
                 .map_err(|_| gone())?,
         };
         let (answer, answered) = oneshot::channel();
-        self.commands.send(Command { write, rows, answer, _room: room }).map_err(|_| gone())?;
+        self.commands.send(Command { write, rows, answer, room }).map_err(|_| gone())?;
         queued();
         answered.await.unwrap_or_else(|_| Err(gone()))
     }
@@ -256,6 +280,8 @@ enum End {
 
 struct Writer {
     engine: Engine,
+    /// Where a commit does not wait for it itself.
+    disk: Option<Disk<Answered>>,
     connection: Option<Connection>,
     epoch: i64,
     subjects: Option<SubjectKey>,
@@ -270,6 +296,14 @@ struct Writer {
 
 impl Writer {
     async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Command>) {
+        self.disk = match self.engine.file().map(Disk::of).transpose() {
+            Ok(disk) => disk,
+            Err(error) => {
+                // Who waits is told that the store is closed.
+                tracing::error!(%error, "there is no thread that puts commits on disk");
+                return;
+            }
+        };
         let mut over: Option<Command> = None;
         loop {
             let first = match over.take() {
@@ -294,7 +328,7 @@ impl Writer {
             }
             // what came after the end is told that the store is closed, when the queue is dropped
             let ended = batch.iter().any(|command| matches!(command.write, Write::Ended { .. }));
-            self.commit(batch).await;
+            self.commit(batch, rows).await;
             self.untidy = true;
             if ended {
                 break;
@@ -303,6 +337,7 @@ impl Writer {
                 self.tidy().await;
             }
         }
+        self.disk.take().into_iter().for_each(Disk::end);
         if let Some(connection) = self.connection.take() {
             let _ = connection.close().await;
         }
@@ -322,7 +357,7 @@ impl Writer {
     }
 
     /// Commits a batch and answers everyone in it.
-    async fn commit(&mut self, batch: Vec<Command>) {
+    async fn commit(&mut self, batch: Vec<Command>, rows: u32) {
         let writes: Vec<&Write> = batch.iter().map(|command| &command.write).collect();
         let answers = match self.transaction(&writes).await {
             End::Committed(answers) => answers,
@@ -340,13 +375,17 @@ impl Writer {
                 answers
             }
         };
-        for (command, answer) in batch.into_iter().zip(answers) {
-            self.hand_over(command, answer);
+        let answered = batch.into_iter().zip(answers).map(|(command, answer)| self.answered(command, answer));
+        let answered = answered.collect();
+        let meanwhile = if rows < ROWS_WORTH_GOING_ON { Meanwhile::Wait } else { Meanwhile::GoOn };
+        match &self.disk {
+            Some(disk) => disk.tell(answered, meanwhile),
+            None => answered.into_iter().for_each(Told::tell),
         }
     }
 
-    /// Answers one, and keeps account of the chunks that are in somebody's hands.
-    fn hand_over(&mut self, command: Command, answer: Result<Answer, StoreError>) {
+    /// One's answer; keeps account of the chunks that are in somebody's hands.
+    fn answered(&mut self, command: Command, answer: Result<Answer, StoreError>) -> Answered {
         let answer = match (command.write, answer) {
             (Write::Record(record), Ok(answer)) => {
                 self.held.with(|held| record.done.iter().for_each(|chunk| _ = held.remove(chunk)));
@@ -374,8 +413,7 @@ impl Writer {
             }
             (_, answer) => answer,
         };
-        // whoever asked may have gone; what is written is written
-        let _ = command.answer.send(answer);
+        Answered { answer, to: command.answer, _room: command.room }
     }
 
     /// One transaction, tried again where another node was in its way.
@@ -431,11 +469,22 @@ impl Writer {
     }
 
     async fn connected(&mut self) -> Result<Connection, StoreError> {
-        if let Some(connection) = self.connection.take() {
+        let broken = self.disk.as_ref().filter(|disk| disk.is_broken());
+        if let Some(connection) = self.connection.take().filter(|_| broken.is_none()) {
             return Ok(connection);
         }
         match tokio::time::timeout(CONNECT_TIMEOUT, self.engine.writer()).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => match broken {
+                None => Ok(connection),
+                Some(disk) if connection.is_carried_over().is_ok_and(|carried| carried) => {
+                    disk.mended();
+                    Ok(connection)
+                }
+                Some(_) => {
+                    tokio::time::sleep(RECONNECT_PAUSE).await;
+                    Err(StoreError::Unreachable("the disk does not take what is written".to_owned()))
+                }
+            },
             Ok(Err(error)) => {
                 // those who wait are told now; the pause keeps a refusing server from being hammered
                 tokio::time::sleep(RECONNECT_PAUSE).await;

@@ -1,7 +1,7 @@
 //! Receipts: late, early, twice, and under another form of the id.
 
-use backchat::message::{MessageId, OutcomeKind};
-use backchat::store::{Acceptance, Claimed, OutcomeRow, ReceiptFate, ReceiptRow, Record, Store};
+use backchat::message::MessageId;
+use backchat::store::{Claimed, OutcomeRow, ReceiptFate, ReceiptRow, Record, Store};
 
 use crate::fixtures::*;
 

@@ -154,6 +154,6 @@ fn tell(simulator: &Simulator, acknowledged_after_ms: Vec<i64>) {
         acknowledged_after_ms,
     };
     if let Ok(line) = serde_json::to_string(&told) {
-        println!("{line}");
+        say!("{line}");
     }
 }

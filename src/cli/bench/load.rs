@@ -92,7 +92,7 @@ pub(crate) async fn run(args: Args) -> Done {
     times.sort_unstable();
     let answered_after_ms = times.iter().map(|time| time.as_secs_f64() * 1_000.0).collect();
     let loaded = Loaded { seconds, answered_after_ms };
-    println!("{}", serde_json::to_string(&loaded).map_err(Failure::wrong)?);
+    say!("{}", serde_json::to_string(&loaded).map_err(Failure::wrong)?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -72,14 +72,14 @@ impl Score {
 
     pub(super) fn print(&self) {
         let surface = Surface::of_stdout();
-        println!("{}", surface.bold(&format!("{:<22}{:>8}{:>8}{:>9}", "expected", "rows", "right", "")));
+        say!("{}", surface.bold(&format!("{:<22}{:>8}{:>8}{:>9}", "expected", "rows", "right", "")));
         for (name, kind) in &self.kinds {
-            println!("{name:<22}{:>8}{:>8}{:>9}", thousands(kind.rows), thousands(kind.right), share(kind));
+            say!("{name:<22}{:>8}{:>8}{:>9}", thousands(kind.rows), thousands(kind.right), share(kind));
         }
         let all = Kind { rows: self.rows, right: self.right };
         let line =
             format!("{:<22}{:>8}{:>8}{:>9}", "all", thousands(all.rows), thousands(all.right), share(&all));
-        println!("{}", surface.bold(&line));
+        say!("{}", surface.bold(&line));
         for (what, count) in [
             ("values guessed", self.guessed_values),
             ("other values taken", self.wrong_values),
@@ -87,14 +87,19 @@ impl Score {
             ("opt-outs missed", self.missed_opt_outs),
         ] {
             let figure = format!("{:>8}", thousands(count));
-            println!("{what:<22}{}", if count == 0 { surface.good(&figure) } else { surface.bad(&figure) });
+            say!("{what:<22}{}", if count == 0 { surface.good(&figure) } else { surface.bad(&figure) });
         }
-        println!("{:<22}{:>8}", "replies a second", thousands(self.rows_a_second));
-        println!("{:<22}{}", "packs", self.packs);
+        say!("{:<22}{:>8}", "replies a second", thousands(self.rows_a_second));
+        say!("{:<22}{}", "packs", self.packs);
         for row in &self.wrong {
-            println!(
+            say!(
                 "\n{:?} ({}, {})\n  expected {}, read {} by {}",
-                row.text, row.language, row.context, row.expected, row.read, row.rule
+                row.text,
+                row.language,
+                row.context,
+                row.expected,
+                row.read,
+                row.rule
             );
         }
     }

@@ -39,13 +39,8 @@ pub(super) fn headed(text: &str) -> (&str, &str) {
 }
 
 /// The ids under one key of a text.
-pub(super) fn under<'t>(keys: &'t str, key: &str) -> impl Iterator<Item = i64> + use<'t> {
-    let line = format!("\n{key}\t");
-    keys.match_indices(line.as_str())
-        .map(|(at, line)| &keys[at + line.len()..])
-        .filter_map(|rest| rest.split('\n').next()?.parse().ok())
-        .collect::<Vec<i64>>()
-        .into_iter()
+pub(super) fn under(keys: &str, key: &str) -> impl Iterator<Item = i64> {
+    keys.split('\n').filter_map(move |line| line.strip_prefix(key)?.strip_prefix('\t')?.parse().ok())
 }
 
 /// Entries under one of these keys.

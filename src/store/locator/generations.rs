@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::block::{self, Block, Blocks, Entry};
+use super::block::{self, Block, Blocks};
 use super::known::{Filter, Known, Logs};
 use super::merge::{Merge, Merged};
 use super::{Notes, Sql};
@@ -188,7 +188,7 @@ impl Generations {
         }
         if self.access == Access::Serve {
             self.logged += notes.noted.len();
-            self.known.noted(notes.noted);
+            self.known.noted(&notes.noted);
         }
     }
 
@@ -286,13 +286,9 @@ impl Generations {
         self.known.keep(|generation| whole.iter().any(|one| one.id == generation));
         self.unread = whole.iter().filter(|one| !self.known.has(one.id)).copied().collect();
         self.reading = None;
-        let young: Vec<Entry> = logged
-            .iter()
-            .flat_map(|keys| block::entries(keys))
-            .map(|(key, id)| (key.to_owned(), id))
-            .collect();
-        self.logged = young.len();
-        self.known.young_are(young);
+        let young = || logged.iter().flat_map(|keys| block::entries(keys));
+        self.logged = young().count();
+        self.known.young_are(young());
         self.sure = true;
         Ok(())
     }

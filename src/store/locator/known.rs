@@ -2,13 +2,13 @@
 //! it wrote or has read through, which never says no of a key that is there. What it does not know is looked up.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::collections::hash_map::{DefaultHasher, Entry};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde::Serialize;
 
-use super::block::Entry;
+use super::block;
 
 /// Of ten bits for each key and four looks one key in eighty that are not there looks as if it were.
 const BITS_A_KEY: usize = 10;
@@ -20,9 +20,24 @@ const FILTERS_OCTETS: usize = 16 << 20;
 #[derive(Debug, Default)]
 pub(in crate::store) struct Known {
     logs: OnceLock<Logs>,
-    young: RwLock<HashMap<String, Vec<i64>>>,
+    young: RwLock<Young>,
     filters: RwLock<Vec<(i64, Filter)>>,
 }
+
+/// The ids of the keys noted last, in the order in which they were noted, by the key's hash of 64 bits: two of some ten
+/// thousand do not have the same one.
+type Young = HashMap<u64, Ids, BuildHasherDefault<Hashed>>;
+
+/// Hardly ever more than one.
+#[derive(Debug)]
+enum Ids {
+    One(i64),
+    More(Vec<i64>),
+}
+
+/// Takes a hash for what it is.
+#[derive(Debug, Default)]
+struct Hashed(u64);
 
 /// Whose keys of late are to be read, since they are not here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +60,7 @@ pub(super) struct Filter {
 #[derive(Debug)]
 pub(super) struct Asked<'k> {
     /// What was noted of late, in that order.
-    pub(super) young: Vec<Entry>,
+    pub(super) young: Vec<block::Entry>,
     pub(super) logs: Logs,
     /// The generations that have a filter.
     pub(super) known: Vec<i64>,
@@ -80,31 +95,27 @@ impl Known {
         }
         drop(filters);
         let young = self.young.read().unwrap_or_else(PoisonError::into_inner);
-        let noted = keys.iter().filter_map(|key| Some((key, young.get(key)?)));
-        let young = noted.flat_map(|(key, ids)| ids.iter().map(|id| (key.clone(), *id))).collect();
+        let noted = keys.iter().filter_map(|key| Some((key, young.get(&hash(key))?)));
+        let young = noted.flat_map(|(key, ids)| ids.all().iter().map(|id| (key.clone(), *id))).collect();
         Asked { young, logs: self.logs.get().copied().unwrap_or(Logs::All), known, at }
     }
 
     /// These are on record.
-    pub(super) fn noted(&self, entries: impl IntoIterator<Item = Entry>) {
+    pub(super) fn noted(&self, entries: &[block::Entry]) {
         let mut young = self.young.write().unwrap_or_else(PoisonError::into_inner);
-        for (key, id) in entries {
-            young.entry(key).or_default().push(id);
-        }
+        entries.iter().for_each(|(key, id)| note(&mut young, key, *id));
     }
 
     /// Nothing under these keys is young any more.
     pub(super) fn forget_young<'k>(&self, keys: impl IntoIterator<Item = &'k String>) {
         let mut young = self.young.write().unwrap_or_else(PoisonError::into_inner);
-        keys.into_iter().for_each(|key| _ = young.remove(key));
+        keys.into_iter().for_each(|key| _ = young.remove(&hash(key)));
     }
 
     /// Just these are young: all others are in generations.
-    pub(super) fn young_are(&self, entries: impl IntoIterator<Item = Entry>) {
-        let mut young: HashMap<String, Vec<i64>> = HashMap::new();
-        for (key, id) in entries {
-            young.entry(key).or_default().push(id);
-        }
+    pub(super) fn young_are<'k>(&self, entries: impl IntoIterator<Item = (&'k str, i64)>) {
+        let mut young = Young::default();
+        entries.into_iter().for_each(|(key, id)| note(&mut young, key, id));
         *self.young.write().unwrap_or_else(PoisonError::into_inner) = young;
     }
 
@@ -162,6 +173,40 @@ impl Filter {
     }
 }
 
+impl Ids {
+    fn all(&self) -> &[i64] {
+        match self {
+            Self::One(id) => std::slice::from_ref(id),
+            Self::More(ids) => ids,
+        }
+    }
+}
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+fn note(young: &mut Young, key: &str, id: i64) {
+    match young.entry(hash(key)) {
+        Entry::Vacant(none) => _ = none.insert(Ids::One(id)),
+        Entry::Occupied(mut some) => match some.get_mut() {
+            Ids::One(first) => {
+                let both = vec![*first, id];
+                some.insert(Ids::More(both));
+            }
+            Ids::More(ids) => ids.push(id),
+        },
+    }
+}
+
 fn hash(key: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
@@ -202,7 +247,7 @@ mod tests {
     fn what_is_young_is_told_in_its_order_until_it_is_in_a_generation() {
         let known = Known::default();
         let key = || "m1".to_owned();
-        known.noted([(key(), 3), ("m2".to_owned(), 9), (key(), 2)]);
+        known.noted(&[(key(), 3), ("m2".to_owned(), 9), (key(), 2)]);
         assert_eq!(known.ask(&[key()]).young, [(key(), 3), (key(), 2)]);
         known.forget_young(&[key()]);
         assert_eq!(known.ask(&[key(), "m2".to_owned()]).young, [("m2".to_owned(), 9)]);
