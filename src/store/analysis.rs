@@ -13,6 +13,8 @@ use crate::store::Store;
 
 /// Values counted at most, the most frequent first: free text has as many as there are people.
 const VALUES_COUNTED: i64 = 10_000;
+/// Replies looked at in one go for those of one language.
+const REPLIES_LOOKED_AT: i64 = 1_000;
 
 static REPLIES: Sql = Sql::new(
     "select {list id, received_ms, number, code, campaign, survey, question, text, verdict, value, comment, rule, pack, replaced_ms, note, tags} from ( \
@@ -244,19 +246,21 @@ impl Store {
             Some(number) => locator::under(&self.inner.readers, locator::from(number)).await?,
             None => Vec::new(),
         };
-        let (page, mut before) = (usize::try_from(limit).unwrap_or_default(), before);
+        // Whose language it is, is known afterwards: then more are looked at than are wanted.
+        let page = if narrow.language.is_some() { limit.max(REPLIES_LOOKED_AT) } else { limit };
+        let (wanted, mut before) = (usize::try_from(limit).unwrap_or_default(), before);
         let mut replies = Vec::new();
         loop {
-            let asked = Asked { narrow, by: None, number, from: &from, before, limit };
+            let asked = Asked { narrow, by: None, number, from: &from, before, limit: page };
             let rows: Vec<ReplyColumns> = self.inner.readers.list(&REPLIES, &asked).await?;
-            let last = rows.len() < page.max(1);
+            let last = i64::try_from(rows.len()).unwrap_or(i64::MAX) < page.max(1);
             let mut next = rows.into_iter().map(Reply::try_from).collect::<Result<Vec<_>, _>>()?;
             before = next.last().map(|reply| reply.id);
             self.tell_languages(&mut next).await?;
-            let wanted = |reply: &Reply| narrow.language.is_none() || reply.language == narrow.language;
-            replies.extend(next.into_iter().filter(wanted));
-            if last || replies.len() >= page {
-                replies.truncate(page);
+            let fits = |reply: &Reply| narrow.language.is_none() || reply.language == narrow.language;
+            replies.extend(next.into_iter().filter(fits));
+            if last || replies.len() >= wanted {
+                replies.truncate(wanted);
                 return Ok(replies);
             }
         }

@@ -263,8 +263,7 @@ async fn newest_under(
 ) -> Result<HashMap<String, Vec<i64>>, StoreError> {
     let mut ids = locator::ids(readers, keys).await?;
     for found in ids.values_mut() {
-        found.sort_unstable_by_key(|id| Reverse(*id));
-        found.dedup();
+        found.reverse();
         found.truncate(LOOKED_AT);
     }
     Ok(ids)

@@ -5,12 +5,13 @@
 //! `NORMAL` it writes the log in the same order and leaves that to us: what the log has lost by a power cut it has lost from
 //! its end, so with what was synced all before it is there.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use super::error::StoreError;
@@ -26,18 +27,17 @@ pub(super) trait Told: Send + 'static {
     fn fail(self, error: StoreError);
 }
 
-/// What puts commits on disk, in their order: large ones on a thread of its own.
+/// What puts commits on disk, large ones on a thread of its own.
 pub(super) struct Disk<T> {
-    log: Log,
+    log: Arc<Log>,
     commits: SyncSender<Vec<T>>,
     thread: JoinHandle<()>,
 }
 
-/// The write-ahead log.
-#[derive(Clone)]
+/// The write-ahead log. One sync at a time, so that none is told to be good after one that was not.
 struct Log {
-    sync: Arc<dyn Fn() -> io::Result<()> + Send + Sync>,
-    broken: Arc<AtomicBool>,
+    sync: Mutex<Box<dyn FnMut() -> io::Result<()> + Send>>,
+    broken: AtomicBool,
 }
 
 /// Whether the writer goes on meanwhile.
@@ -55,21 +55,36 @@ impl<T: Told> Disk<T> {
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
         let log = PathBuf::from(log);
-        // Opened each time: a new connection may have made a new one.
-        Self::with(move || OpenOptions::new().write(true).open(&log)?.sync_data())
+        let mut open: Option<(File, (u64, u64))> = None;
+        Self::with(move || {
+            let which = match std::fs::metadata(&log) {
+                Ok(log) => (log.dev(), log.ino()),
+                // The last connection that closes removes it, once all of it is in the database.
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            // Kept open: to a file opened later the system does not tell what went wrong before.
+            let file = match open.take().filter(|(_, opened)| *opened == which) {
+                Some((file, _)) => file,
+                None => OpenOptions::new().write(true).open(&log)?,
+            };
+            file.sync_data()?;
+            open = Some((file, which));
+            Ok(())
+        })
     }
 
-    fn with(sync: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> io::Result<Self> {
+    fn with(sync: impl FnMut() -> io::Result<()> + Send + 'static) -> io::Result<Self> {
         let (commits, queue) = sync_channel(WAITING);
-        let log = Log { sync: Arc::new(sync), broken: Arc::default() };
+        let log = Arc::new(Log { sync: Mutex::new(Box::new(sync)), broken: AtomicBool::new(false) });
         let thread = {
-            let log = log.clone();
+            let log = Arc::clone(&log);
             std::thread::Builder::new().name("disk".to_owned()).spawn(move || run(&queue, &log))?
         };
         Ok(Self { log, commits, thread })
     }
 
-    /// Tells these as soon as all that is committed is on disk.
+    /// Tells these as soon as all that is committed is on disk. They come in the order of their commits.
     pub(super) fn tell(&self, told: Vec<T>, meanwhile: Meanwhile) {
         if meanwhile == Meanwhile::Wait {
             self.log.tell(told);
@@ -107,14 +122,18 @@ fn run<T: Told>(queue: &Receiver<Vec<T>>, log: &Log) {
 
 impl Log {
     fn tell<T: Told>(&self, told: Vec<T>) {
-        let done = match self.broken.load(Ordering::Acquire) {
-            true => Err(io::Error::other("it refused what came before")),
-            false => (self.sync)(),
+        let done = {
+            let mut sync = self.sync.lock().unwrap_or_else(PoisonError::into_inner);
+            let done = match self.broken.load(Ordering::Acquire) {
+                true => Err(io::Error::other("it refused what came before")),
+                false => sync(),
+            };
+            self.broken.store(done.is_err(), Ordering::Release);
+            done
         };
         match done {
             Ok(()) => told.into_iter().for_each(Told::tell),
             Err(error) => {
-                self.broken.store(true, Ordering::Release);
                 tracing::error!(%error, "the disk does not take what is written");
                 let unknown = || StoreError::Unknown(format!("the disk says: {error}"));
                 told.into_iter().for_each(|one| one.fail(unknown()));
@@ -125,7 +144,6 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::mpsc::{Sender, channel};
 
     use super::*;
@@ -146,10 +164,9 @@ mod tests {
     fn nobody_is_told_before_the_disk_has_it() {
         let (allow, allowed) = channel::<()>();
         let (begin, begun) = channel();
-        let allowed = Mutex::new(allowed);
         let disk = Disk::with(move || {
             begin.send(()).unwrap();
-            allowed.lock().unwrap().recv().map_err(io::Error::other)
+            allowed.recv().map_err(io::Error::other)
         })
         .unwrap();
         let (to, told) = channel();
@@ -168,8 +185,8 @@ mod tests {
 
     #[test]
     fn after_a_refusal_nothing_is_told_to_be_on_disk_until_it_is_mended() {
-        let first = AtomicBool::new(true);
-        let disk = Disk::with(move || match first.swap(false, Ordering::Relaxed) {
+        let mut first = true;
+        let disk = Disk::with(move || match std::mem::take(&mut first) {
             true => Err(io::Error::other("no")),
             false => Ok(()),
         })

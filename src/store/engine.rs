@@ -255,10 +255,10 @@ impl Connection {
         }
     }
 
-    /// Whether all that was ever committed is in the database's own file, and that on disk.
-    pub(super) fn is_carried_over(&self) -> Result<bool, sqlx::Error> {
+    /// Brings all that was ever committed into the database's own file, and that on disk; tells whether that could be done.
+    pub(super) fn carry_all_over(&self) -> Result<bool, sqlx::Error> {
         match self {
-            Self::Sqlite(connection) => connection.is_carried_over(),
+            Self::Sqlite(connection) => connection.carry_all_over(),
             Self::Postgres(_) => Ok(true),
         }
     }

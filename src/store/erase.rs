@@ -163,10 +163,10 @@ impl Store {
             let places = found.places.clone();
             let first = Step { found: Found { changes, places, ..Found::default() }, change, ..step.clone() };
             total.add(self.step(first).await?);
-            for found in found.in_steps() {
-                total.add(self.step(Step { found, ..step.clone() }).await?);
+            for some in found.in_steps() {
+                total.add(self.step(Step { found: some, ..step.clone() }).await?);
             }
-            self.step(Step { keys: Keys::Forgotten, ..step.clone() }).await?;
+            self.step(Step { found, keys: Keys::Forgotten, ..step.clone() }).await?;
         }
         Ok(total)
     }
@@ -183,11 +183,7 @@ impl Store {
         let [to, from, consent] = [locator::to(number), locator::from(number), locator::consent(number)];
         let keys = [to.clone(), from.clone(), consent.clone()];
         let mut ids = locator::ids(readers, keys.into_iter()).await?;
-        let mut of = |key: &String| {
-            let mut ids = ids.remove(key).unwrap_or_default();
-            ids.sort_unstable();
-            ids
-        };
+        let mut of = |key: &String| ids.remove(key).unwrap_or_default();
         let argument = serde_json::json!({ "number": number });
         let receipts: Vec<Id> = readers.list(&RECEIPTS_OF, &argument).await?;
         let events: Vec<Id> = readers.list(&EVENTS_OF, &argument).await?;
@@ -257,6 +253,17 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
         ids.iter().map(|id| Row { id: *id, number: step.number, nobody: step.nobody, subject }).collect()
     };
     let mut erased = Erased::default();
+    if step.keys == Keys::Forgotten {
+        // Of what was found, and of nothing else: what came meanwhile is found by looking again.
+        let under = |key: String, ids: &[i64]| -> Vec<(String, i64)> {
+            ids.iter().map(|id| (key.clone(), *id)).collect()
+        };
+        let to = under(locator::to(step.number), &step.found.messages);
+        let from = under(locator::from(step.number), &step.found.inbound);
+        let consent = under(locator::consent(step.number), &step.found.changes);
+        locator::remove(tx, &[to, from, consent].concat()).await?;
+        return Ok(erased);
+    }
     let argument = serde_json::json!({ "number": step.number, "subject": subject });
     if let Some(change) = &step.change {
         consent::keep_key(tx, &step.key).await?;
@@ -289,9 +296,5 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<Erased, StoreEr
     tx.change_all(&ANSWERS, &rows(&step.found.inbound)).await?;
     erased.receipts = tx.change_all(&RECEIPTS, &rows(&step.found.receipts)).await?;
     erased.events = tx.change_all(&EVENTS, &rows(&step.found.events)).await?;
-    if step.keys == Keys::Forgotten {
-        let keys = [locator::to(step.number), locator::from(step.number), locator::consent(step.number)];
-        locator::remove_all(tx, keys.into()).await?;
-    }
     Ok(erased)
 }

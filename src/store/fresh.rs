@@ -30,7 +30,7 @@ impl Default for Fresh {
 }
 
 impl Fresh {
-    /// An acceptance is on disk.
+    /// An acceptance is committed.
     pub(super) fn accepted(&mut self, acceptance: Acceptance) {
         // What no database keeps as it is, is sent as it was kept.
         for message in acceptance.messages.into_iter().filter(|message| !message.body.contains('\0')) {

@@ -104,11 +104,23 @@ fn order(kind: &str) -> u8 {
 
 /// The life of one message.
 pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option<Life>, StoreError> {
+    life_with(readers, message, None).await
+}
+
+/// The same, where it is known what has come from whom it went to.
+async fn life_with(
+    readers: &Readers,
+    message: MessageId,
+    from: Option<&[i64]>,
+) -> Result<Option<Life>, StoreError> {
     let argument = serde_json::json!({ "message": message });
     let Some(columns) = readers.rows::<MessageColumns>(&MESSAGE, &argument).await?.pop() else {
         return Ok(None);
     };
-    let from = locator::under(readers, locator::from(columns.message.to)).await?;
+    let from = match from {
+        Some(from) => from.to_vec(),
+        None => locator::under(readers, locator::from(columns.message.to)).await?,
+    };
     let argument = serde_json::json!({ "message": message, "from": from });
     let rows: Vec<EntryColumns> = readers.list(&ENTRIES, &argument).await?;
     let mut entries: Vec<LifeEntry> = rows.into_iter().map(LifeEntry::from).collect();
@@ -130,10 +142,12 @@ pub(super) async fn life(readers: &Readers, message: MessageId) -> Result<Option
 pub(super) async fn number(store: &Store, number: Msisdn) -> Result<NumberLife, StoreError> {
     let readers = &store.inner.readers;
     let to = locator::under(readers, locator::to(number)).await?;
+    let from = locator::under(readers, locator::from(number)).await?;
     let mut messages = Vec::new();
     for id in to.into_iter().rev().take(NumberLife::MESSAGES) {
         // It may have been erased, which is known here a little later.
-        messages.extend(life(readers, MessageId(id)).await?.filter(|life| life.message.to == number));
+        let life = life_with(readers, MessageId(id), Some(&from)).await?;
+        messages.extend(life.filter(|life| life.message.to == number));
     }
     let limit = i64::try_from(NumberLife::REPLIES).unwrap_or_default();
     let filter = ReplyFilter { number: Some(number), limit, ..ReplyFilter::default() };

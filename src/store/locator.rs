@@ -25,14 +25,15 @@ use block::{Entry, Struck};
 use generations::Whole;
 use known::{Asked, Logs};
 
-pub(super) use generations::Generations;
+pub(super) use generations::{Generations, Pace};
 pub(super) use known::Known;
 
 /// Keys of late that are in no generation yet.
 static LOGS: Sql = Sql::new("select keys from key_log where {int but} is null or epoch <> {int but}");
 
 // Blocks that may hold a key, each behind that key and its own id. A key's entries begin in the last block that begins before
-// it, or in one that begins with it. Each is a cross join: SQLite keeps their order, and probes each generation.
+// it, or in one that begins with it. Each is a cross join: SQLite keeps their order, and probes each generation. Where no
+// filter says that the key is there, a block that begins before it is told only if it holds it.
 
 static THERE: Sql = Sql::new(
     "select r.key || '\t' || b.id || b.keys from {rows generation bigint, key text} cross join key_block b \
@@ -49,6 +50,7 @@ static ELSEWHERE: Sql = Sql::new(
          and g.id not in (select cast(k.value as bigint) from {each {text known}} k) \
          and b.id = (select p.id from key_block p where p.generation = g.id and p.first < r.value \
              order by p.first desc, p.id desc limit 1) \
+         and replace(b.keys, '\n' || r.value || '\t', '') <> b.keys \
      union all \
      select r.value || '\t' || b.id || b.keys \
      from generation g cross join {each {text keys}} r cross join key_block b \
@@ -59,9 +61,10 @@ static ELSEWHERE: Sql = Sql::new(
 
 static LOG: Insert<2> = Insert::new("key_log", [Column::Int("epoch"), Column::Text("keys")]);
 
-/// Whoever copies keys waits, and then sees that some are gone.
-static STRIKING: Sql = Sql::new("update generation set struck = struck + 1 where {int all} = 1");
-static LOGGED: Sql = Sql::new("select id || keys from key_log where {int all} = 1 order by id");
+/// Whoever copies keys, or strikes off others, waits; who copies then sees that some are gone.
+static STRIKING: Sql = Sql::new("update key_strikes set count = count + 1 where id = {int id}");
+/// Takes the rows' locks and reads them: who makes a generation of them waits.
+static LOGGED: Sql = Sql::new("update key_log set epoch = epoch where {int all} = 1 returning id || keys");
 static RELOG: Sql =
     Sql::new("update key_log set keys = r.keys from {rows id bigint, keys text} where key_log.id = r.id");
 static UNLOG: Sql = Sql::new("delete from key_log where id in (select r.id from {ids})");
@@ -102,8 +105,8 @@ pub(super) struct Notes<'a> {
     access: Access,
     known: Option<&'a Known>,
     noted: Vec<Entry>,
-    /// Keys under which something is to be found no more.
-    struck: Vec<String>,
+    /// What was young and is to be found no more.
+    struck: Vec<Entry>,
     /// The generation a command has made.
     made: Option<Whole>,
 }
@@ -131,16 +134,24 @@ impl<'a> Notes<'a> {
     }
 }
 
+/// A statement, and its argument.
+type Look = (&'static Sql, String);
+
 impl Asked<'_> {
-    /// The statements that find the rest. First the logs, then what is known: what is merged meanwhile is in another
-    /// generation afterwards.
-    fn looks(&self, keys: &[String], of: Of) -> Result<Vec<(&'static Sql, String)>, StoreError> {
-        let mut looks = Vec::new();
-        match self.logs {
-            Logs::All => looks.push((&LOGS, argument(&serde_json::json!({ "but": null }))?)),
-            Logs::AllBut(epoch) => looks.push((&LOGS, argument(&serde_json::json!({ "but": epoch }))?)),
-            Logs::Nobody => {}
-        }
+    /// The statements that find the rest. First the logs: what is logged becomes a generation.
+    fn looks(&self, keys: &[String]) -> Result<Vec<Look>, StoreError> {
+        let mut looks = match self.logs {
+            Logs::All => vec![(&LOGS, argument(&serde_json::json!({ "but": null }))?)],
+            Logs::AllBut(epoch) => vec![(&LOGS, argument(&serde_json::json!({ "but": epoch }))?)],
+            Logs::Nobody => Vec::new(),
+        };
+        looks.extend(self.blocks(keys, Of::Whole)?);
+        Ok(looks)
+    }
+
+    /// First those of generations that are known: what is merged meanwhile is in another one afterwards.
+    fn blocks(&self, keys: &[String], of: Of) -> Result<Vec<Look>, StoreError> {
+        let mut looks: Vec<Look> = Vec::new();
         if !self.at.is_empty() {
             looks.push((&THERE, argument(&self.at)?));
         }
@@ -175,7 +186,7 @@ pub(super) async fn ids(
         return Ok(HashMap::new());
     }
     let asked = readers.known.ask(&keys);
-    let looks = asked.looks(&keys, Of::Whole)?;
+    let looks = asked.looks(&keys)?;
     let mut found = asked.young;
     for (sql, argument) in looks {
         found.extend(read(&readers.texts(sql, argument).await?, &keys));
@@ -200,7 +211,7 @@ pub(super) async fn under(readers: &Readers, key: String) -> Result<Vec<i64>, St
 pub(super) async fn last(tx: &mut Tx<'_>, keys: &[String]) -> Result<HashMap<String, i64>, StoreError> {
     let asked = ask(tx, keys);
     let mut found = Vec::new();
-    for (sql, argument) in asked.looks(keys, Of::Whole)? {
+    for (sql, argument) in asked.looks(keys)? {
         found.extend(read(&tx.texts(sql, argument).await?, keys));
     }
     // Ids are in the order of time; what is of late is in the order in which it was noted.
@@ -223,13 +234,13 @@ pub(super) fn note(tx: &mut Tx<'_>, keys: impl Iterator<Item = (String, i64)>) {
     tx.notes.noted.extend(keys);
 }
 
-/// Puts down what the transaction has noted. A server's goes to its log, a command's to a generation of its own: nobody has
-/// a command's log in memory.
+/// Puts down what the transaction has noted. A server's goes to its log, which it has in memory; a command's to a generation
+/// of its own.
 pub(super) async fn put(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     if tx.notes.noted.is_empty() {
         return Ok(());
     }
-    if tx.notes.access == Access::Serve {
+    if tx.notes.access == Access::Serve && tx.notes.known.is_some() {
         let mut keys = String::new();
         tx.notes.noted.iter().for_each(|(key, id)| block::write(&mut keys, key, *id));
         let row = [tx.epoch.into(), keys.into()];
@@ -237,46 +248,63 @@ pub(super) async fn put(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     }
     let mut entries: Vec<(&str, i64)> = tx.notes.noted.iter().map(|(key, id)| (key.as_str(), *id)).collect();
     let (keys, blocks) = generations::sorted(&mut entries);
-    tx.notes.made = Some(generations::make(tx, keys, blocks).await?);
+    tx.notes.made = Some(generations::make(tx, keys, &blocks).await?);
     Ok(())
 }
 
 /// These ids are not to be found under these keys any more.
 pub(super) async fn remove(tx: &mut Tx<'_>, noted: &[(String, i64)]) -> Result<(), StoreError> {
-    let goes: HashSet<(&str, i64)> = noted.iter().map(|(key, id)| (key.as_str(), *id)).collect();
-    let keys = noted.iter().map(|(key, _)| key.clone()).collect();
-    strike(tx, keys, |key, id| goes.contains(&(key, id))).await
-}
-
-/// Nothing is to be found under these keys any more.
-pub(super) async fn remove_all(tx: &mut Tx<'_>, keys: Vec<String>) -> Result<(), StoreError> {
-    let goes: HashSet<String> = keys.iter().cloned().collect();
-    strike(tx, keys, |key, _| goes.contains(key)).await
-}
-
-async fn strike(
-    tx: &mut Tx<'_>,
-    mut keys: Vec<String>,
-    goes: impl Fn(&str, i64) -> bool,
-) -> Result<(), StoreError> {
-    #[derive(Serialize)]
-    struct Row {
-        id: i64,
-        first: String,
-        keys: String,
-    }
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.is_empty() {
+    if noted.is_empty() {
         return Ok(());
     }
-    let all = serde_json::json!({ "all": 1 });
-    tx.change(&STRIKING, &all).await?;
+    let gone: HashSet<(&str, i64)> = noted.iter().map(|(key, id)| (key.as_str(), *id)).collect();
+    let goes = |key: &str, id: i64| gone.contains(&(key, id));
+    let mut keys: Vec<String> = noted.iter().map(|(key, _)| key.clone()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    tx.change(&STRIKING, &serde_json::json!({ "id": 1 })).await?;
     let asked = ask(tx, &keys);
+    let young: Vec<Entry> = asked.young.iter().filter(|(key, id)| goes(key, *id)).cloned().collect();
+    // First the logs: what is logged becomes a generation. Where there is no other server, what is in the log is young.
+    if asked.logs != Logs::Nobody || !young.is_empty() {
+        strike_logs(tx, goes).await?;
+    }
+    strike_blocks(tx, asked.blocks(&keys, Of::Any)?, goes).await?;
+    tx.notes.noted.retain(|(key, id)| !goes(key, *id));
+    tx.notes.struck.extend(young);
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Rewritten {
+    id: i64,
+    first: String,
+    keys: String,
+}
+
+async fn strike_logs(tx: &mut Tx<'_>, goes: impl Fn(&str, i64) -> bool) -> Result<(), StoreError> {
+    let (mut left, mut none) = (Vec::new(), Vec::new());
+    for text in tx.texts(&LOGGED, argument(&serde_json::json!({ "all": 1 }))?).await? {
+        let (id, entries) = block::headed(&text);
+        let Ok(id) = id.parse::<i64>() else { continue };
+        match block::without(entries, &goes) {
+            Struck::Nothing => {}
+            Struck::Some(block) => left.push(Rewritten { id, first: block.first, keys: block.keys }),
+            Struck::All => none.push(id),
+        }
+    }
+    tx.change_all(&RELOG, &left).await?;
+    tx.change_all(&UNLOG, &none).await.map(drop)
+}
+
+async fn strike_blocks(
+    tx: &mut Tx<'_>,
+    looks: Vec<Look>,
+    goes: impl Fn(&str, i64) -> bool,
+) -> Result<(), StoreError> {
+    // One may be found by several keys.
     let mut blocks: HashMap<i64, String> = HashMap::new();
-    for (sql, argument) in
-        asked.looks(&keys, Of::Any)?.into_iter().filter(|(sql, _)| !std::ptr::eq(*sql, &LOGS))
-    {
+    for (sql, argument) in looks {
         for text in tx.texts(sql, argument).await? {
             let (head, entries) = block::headed(&text);
             let id = head.rsplit_once('\t').and_then(|(_, id)| id.parse().ok());
@@ -287,28 +315,10 @@ async fn strike(
     for (id, keys) in blocks {
         match block::without(&keys, &goes) {
             Struck::Nothing => {}
-            Struck::Some(block) => left.push(Row { id, first: block.first, keys: block.keys }),
+            Struck::Some(block) => left.push(Rewritten { id, first: block.first, keys: block.keys }),
             Struck::All => none.push(id),
         }
     }
     tx.change_all(&REWRITE, &left).await?;
-    tx.change_all(&DROP, &none).await?;
-    // In the log of a server nobody else is beside, there is only what it knows to be young.
-    if asked.logs != Logs::Nobody || !asked.young.is_empty() {
-        let (mut left, mut none) = (Vec::new(), Vec::new());
-        for text in tx.texts(&LOGGED, argument(&all)?).await? {
-            let (id, entries) = block::headed(&text);
-            let Ok(id) = id.parse::<i64>() else { continue };
-            match block::without(entries, &goes) {
-                Struck::Nothing => {}
-                Struck::Some(block) => left.push(Row { id, first: String::new(), keys: block.keys }),
-                Struck::All => none.push(id),
-            }
-        }
-        tx.change_all(&RELOG, &left).await?;
-        tx.change_all(&UNLOG, &none).await?;
-    }
-    tx.notes.noted.retain(|(key, id)| !goes(key, *id));
-    tx.notes.struck.extend(keys);
-    Ok(())
+    tx.change_all(&DROP, &none).await.map(drop)
 }

@@ -70,7 +70,7 @@ impl Sqlite {
 
     /// Carries the whole write-ahead log over into the database; tells whether that could be done, which who reads may
     /// prevent.
-    pub(super) fn is_carried_over(&self) -> Result<bool, sqlx::Error> {
+    pub(super) fn carry_all_over(&self) -> Result<bool, sqlx::Error> {
         self.0
             .query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0))
             .map(|busy| busy == 0)

@@ -18,7 +18,7 @@ use super::engine::{Connection, Engine, Repeats, Tx};
 use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::fresh::Fresh;
-use super::locator::{Generations, Notes};
+use super::locator::{Generations, Notes, Pace};
 use super::open::Opened;
 use super::pulse::{AskRow, PulseRow};
 use super::rows::{
@@ -334,11 +334,19 @@ impl Writer {
                 break;
             }
             for _ in 0..self.generations.overdue() {
-                self.tidy().await;
+                let done = match &mut self.connection {
+                    Some(connection) => {
+                        self.generations.step(connection, self.epoch, Pace::Busy).await.map(|()| Tidy::Untidy)
+                    }
+                    None => break,
+                };
+                self.tidied(done);
             }
         }
         self.disk.take().into_iter().for_each(Disk::end);
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take() {
+            // What is not done here the next run does.
+            let _ = self.generations.end(&mut connection, self.epoch).await;
             let _ = connection.close().await;
         }
     }
@@ -376,11 +384,11 @@ impl Writer {
             }
         };
         let answered = batch.into_iter().zip(answers).map(|(command, answer)| self.answered(command, answer));
-        let answered = answered.collect();
+        let answered: Vec<Answered> = answered.collect();
         let meanwhile = if rows < ROWS_WORTH_GOING_ON { Meanwhile::Wait } else { Meanwhile::GoOn };
         match &self.disk {
-            Some(disk) => disk.tell(answered, meanwhile),
-            None => answered.into_iter().for_each(Told::tell),
+            Some(disk) if answered.iter().any(|one| one.answer.is_ok()) => disk.tell(answered, meanwhile),
+            _ => answered.into_iter().for_each(Told::tell),
         }
     }
 
@@ -432,8 +440,13 @@ impl Writer {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error),
         };
-        if let Err(error) = self.generations.begin(&mut connection, self.epoch).await {
-            return End::Lost(error);
+        match self.generations.begin(&mut connection, self.epoch).await {
+            Ok(()) => {}
+            Err(StoreError::Busy) if connection.plain("rollback").await.is_ok() => {
+                self.connection = Some(connection);
+                return End::Failed(StoreError::Busy);
+            }
+            Err(error) => return End::Lost(error),
         }
         let mut committing = false;
         let held = self.held.with(|held| held.clone());
@@ -476,8 +489,12 @@ impl Writer {
         match tokio::time::timeout(CONNECT_TIMEOUT, self.engine.writer()).await {
             Ok(Ok(connection)) => match broken {
                 None => Ok(connection),
-                Some(disk) if connection.is_carried_over().is_ok_and(|carried| carried) => {
+                Some(disk) if connection.carry_all_over().is_ok_and(|carried| carried) => {
                     disk.mended();
+                    // What was in doubt is now as the database has it.
+                    self.generations.unsure();
+                    self.fresh = Fresh::default();
+                    self.repeats = Repeats::Perhaps;
                     Ok(connection)
                 }
                 Some(_) => {
@@ -504,24 +521,38 @@ impl Writer {
             return;
         };
         let done = if self.generations.unmerged() {
-            self.generations.step(connection, self.epoch).await
+            self.generations.step(connection, self.epoch, Pace::Idle).await.map(|()| Tidy::Untidy)
         } else {
             match self.generations.adopt(connection, self.epoch).await {
-                Ok(true) => Ok(()),
+                Ok(true) => Ok(Tidy::Untidy),
                 Ok(false) => {
-                    self.untidy = false;
-                    connection.carry_over().await.map_err(|error| judge(&error))
+                    let done = connection.carry_over().await.map_err(|error| judge(&error));
+                    done.map(|()| Tidy::Done)
                 }
                 Err(error) => Err(error),
             }
         };
-        if let Err(error) = done {
-            // nothing is lost but time; a connection in an unknown state is not used again
-            tracing::warn!(%error, "tidying the database failed");
-            self.untidy = false;
-            self.connection = None;
+        self.tidied(done);
+    }
+
+    fn tidied(&mut self, done: Result<Tidy, StoreError>) {
+        match done {
+            Ok(tidy) => self.untidy = tidy == Tidy::Untidy,
+            Err(error) => {
+                // nothing is lost but time; a connection in an unknown state is not used again
+                tracing::warn!(%error, "tidying the database failed");
+                self.untidy = false;
+                self.connection = None;
+            }
         }
     }
+}
+
+/// Whether there is more to tidy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tidy {
+    Untidy,
+    Done,
 }
 
 async fn attempt(tx: &mut Tx<'_>, held: &HashSet<ChunkId>, writes: &[&Write], committing: &mut bool) -> End {

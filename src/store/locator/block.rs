@@ -48,7 +48,7 @@ pub(super) fn among(keys: &str, wanted: &HashSet<&str>) -> Vec<Entry> {
     entries(keys).filter(|(key, _)| wanted.contains(key)).map(|(key, id)| (key.to_owned(), id)).collect()
 }
 
-/// The same block without some entries; none where none is left, or where all are.
+/// A text without some of its entries.
 pub(super) fn without(keys: &str, goes: impl Fn(&str, i64) -> bool) -> Struck {
     let mut left = String::with_capacity(keys.len());
     let mut first = None;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::block::{self, Block, Blocks};
 use super::known::{Filter, Known, Logs};
-use super::merge::{Merge, Merged};
+use super::merge::{Merge, Merged, Step};
 use super::{Notes, Sql};
 use crate::store::Access;
 use crate::store::engine::{Connection, Tx};
@@ -42,13 +42,12 @@ static NEW_GENERATION: Sql = Sql::new(
 static BLOCKS: Insert<3> =
     Insert::new("key_block", [Column::Int("generation"), Column::Text("first"), Column::Text("keys")]);
 
-/// What servers left that have ended, on SQLite all others, else those of this node; and what commands left that have ended.
-/// Generations of no run were made by a migration.
+/// What servers left that have ended, on SQLite all others, else those of this node; and what commands have made, which merge
+/// it themselves until somebody else does. Generations of no run were made by a migration.
 static TAKE_OVER: Sql = Sql::new(
     "update generation set epoch = {int epoch} where epoch = 0 or epoch in ( \
          select o.epoch from run o join run me on me.epoch = {int epoch} \
-         where o.serves = 1 and o.epoch < me.epoch and ({int alone} = 1 or o.node = me.node) \
-             or o.serves = 0 and o.ended_ms is not null)",
+         where o.serves = 1 and o.epoch < me.epoch and ({int alone} = 1 or o.node = me.node) or o.serves = 0)",
 );
 static LOGS_LEFT: Sql = Sql::new(
     "select {list epoch} from (select distinct l.epoch from key_log l where l.epoch in ( \
@@ -84,6 +83,7 @@ pub(super) struct Whole {
 #[derive(Debug)]
 pub(in crate::store) struct Generations {
     access: Access,
+    others: Logs,
     known: Arc<Known>,
     /// Whether what follows is as it is in the database.
     sure: bool,
@@ -98,6 +98,24 @@ pub(in crate::store) struct Generations {
     merges: Vec<Merge>,
     /// Keys noted and not made up for by merging.
     debt: usize,
+}
+
+/// Whether others wait while generations are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Pace {
+    /// They do.
+    Busy,
+    /// Nobody does.
+    Idle,
+}
+
+impl Pace {
+    fn alike(self) -> usize {
+        match self {
+            Self::Busy => ALIKE,
+            Self::Idle => ALIKE_WHEN_IDLE,
+        }
+    }
 }
 
 /// How far a generation is read for its filter.
@@ -122,11 +140,9 @@ struct Id {
 impl Generations {
     /// `alone`: whether there is no other server.
     pub(in crate::store) fn new(access: Access, epoch: i64, alone: bool, known: Arc<Known>) -> Self {
-        if access == Access::Serve {
-            known.keeps(if alone { Logs::Nobody } else { Logs::AllBut(epoch) });
-        }
         Self {
             access,
+            others: if alone { Logs::Nobody } else { Logs::AllBut(epoch) },
             known,
             sure: false,
             logged: 0,
@@ -164,6 +180,22 @@ impl Generations {
         if self.logged < KEYS_A_GENERATION {
             return Ok(());
         }
+        self.close_log(connection, epoch).await
+    }
+
+    /// At the end: what is logged becomes a generation, which whoever looks reads faster.
+    pub(in crate::store) async fn end(
+        &mut self,
+        connection: &mut Connection,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
+        if !self.sure || self.logged == 0 {
+            return Ok(());
+        }
+        self.close_log(connection, epoch).await
+    }
+
+    async fn close_log(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
         self.sure = false;
         let mut tx = Tx::new(connection, epoch);
         begin(&mut tx).await?;
@@ -183,9 +215,10 @@ impl Generations {
     pub(in crate::store) fn committed(&mut self, notes: Notes<'_>) {
         self.known.forget_young(&notes.struck);
         self.whole.extend(notes.made);
-        if !self.merges.is_empty() || !self.gone.is_empty() || self.due(ALIKE).is_some() {
-            self.debt = (self.debt + PACE * notes.noted.len()).min(STEPS * KEYS_A_STEP);
-        }
+        self.debt = match self.is_due(Pace::Busy) {
+            true => (self.debt + PACE * notes.noted.len()).min(STEPS * KEYS_A_STEP),
+            false => 0,
+        };
         if self.access == Access::Serve {
             self.logged += notes.noted.len();
             self.known.noted(&notes.noted);
@@ -205,13 +238,20 @@ impl Generations {
 
     /// Whether there is something to do in an idle moment.
     pub(in crate::store) fn unmerged(&self) -> bool {
-        let left = !self.unread.is_empty() || !self.gone.is_empty();
-        left || !self.merges.is_empty() || self.due(ALIKE_WHEN_IDLE).is_some()
+        !self.unread.is_empty() || self.is_due(Pace::Idle)
+    }
+
+    fn is_due(&self, pace: Pace) -> bool {
+        !self.gone.is_empty() || !self.merges.is_empty() || self.due(pace).is_some()
     }
 
     /// Steps that should not wait.
     pub(in crate::store) fn overdue(&self) -> usize {
-        if self.unread.is_empty() { self.debt / KEYS_A_STEP } else { 1 }
+        match (self.unread.is_empty(), self.is_due(Pace::Busy)) {
+            (false, _) => 1,
+            (true, true) => self.debt / KEYS_A_STEP,
+            (true, false) => 0,
+        }
     }
 
     /// Takes over what commands have left; tells whether there is something to do.
@@ -236,15 +276,17 @@ impl Generations {
         &mut self,
         connection: &mut Connection,
         epoch: i64,
+        pace: Pace,
     ) -> Result<(), StoreError> {
         let mut tx = Tx::new(connection, epoch);
         if let Some(whole) = self.unread.front().copied() {
             return self.read(&mut tx, whole).await;
         }
         self.debt = self.debt.saturating_sub(KEYS_A_STEP);
+        begin(&mut tx).await?;
         let done = match self.gone.last().copied() {
             Some(generation) => self.clear(&mut tx, generation).await,
-            None => self.merge(&mut tx).await,
+            None => self.merge(&mut tx, pace).await,
         };
         if done.is_err() {
             self.unsure();
@@ -266,6 +308,7 @@ impl Generations {
         }
         let mut tx = Tx::new(connection, epoch);
         let me = serde_json::json!({ "epoch": epoch, "alone": tx.alone() });
+        self.sure = false;
         begin(&mut tx).await?;
         tx.change(&TAKE_OVER, &me).await?;
         if self.merges.is_empty() {
@@ -283,19 +326,20 @@ impl Generations {
         self.whole = of("whole").map(|row| Whole { id: row.id, keys: row.keys }).collect();
         self.gone = of("gone").map(|row| row.id).collect();
         let whole = &self.whole;
-        self.known.keep(|generation| whole.iter().any(|one| one.id == generation));
+        self.known.only(|generation| whole.iter().any(|one| one.id == generation));
         self.unread = whole.iter().filter(|one| !self.known.has(one.id)).copied().collect();
         self.reading = None;
         let young = || logged.iter().flat_map(|keys| block::entries(keys));
         self.logged = young().count();
         self.known.young_are(young());
+        self.known.has_log(self.others);
         self.sure = true;
         Ok(())
     }
 
     /// A filter for what was just made.
     fn learn(&self, whole: Whole, blocks: &[Block]) {
-        let Some(mut filter) = self.known.filter(whole.keys) else { return };
+        let Some(mut filter) = self.known.filter(whole.keys, &[]) else { return };
         blocks.iter().flat_map(|block| block::entries(&block.keys)).for_each(|(key, _)| filter.note(key));
         self.known.knows(whole.id, filter);
     }
@@ -303,7 +347,7 @@ impl Generations {
     /// Reads on in a generation, for its filter.
     async fn read(&mut self, tx: &mut Tx<'_>, whole: Whole) -> Result<(), StoreError> {
         let reading = self.reading.take().or_else(|| {
-            self.known.filter(whole.keys).map(|filter| Reading { filter, behind: Behind::default() })
+            self.known.filter(whole.keys, &[]).map(|filter| Reading { filter, behind: Behind::default() })
         });
         let Some(mut reading) = reading else {
             // No room: it is probed.
@@ -327,7 +371,6 @@ impl Generations {
     /// Removes some of what is merged.
     async fn clear(&mut self, tx: &mut Tx<'_>, generation: i64) -> Result<(), StoreError> {
         let some = serde_json::json!({ "generation": generation, "blocks": BLOCKS_A_STEP });
-        begin(tx).await?;
         let removed = tx.change(&CLEAR, &some).await?;
         if removed < BLOCKS_A_STEP as u64 {
             tx.change(&FORGET, &some).await?;
@@ -339,26 +382,29 @@ impl Generations {
         Ok(())
     }
 
-    async fn merge(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    async fn merge(&mut self, tx: &mut Tx<'_>, pace: Pace) -> Result<(), StoreError> {
         // Small ones do not wait for large ones.
         let next = match self.merges.last() {
-            None => self.due(ALIKE_WHEN_IDLE),
-            Some(merge) => self.due(ALIKE).filter(|due| size(due[0].keys) < size(merge.largest())),
+            None => self.due(pace),
+            Some(merge) => self.due(Pace::Busy).filter(|due| size(due[0].keys) < size(merge.largest())),
         };
-        begin(tx).await?;
         if let Some(next) = next {
             self.merges.push(Merge::begin(tx, next, &self.known).await?);
         }
-        let merged = match self.merges.last_mut() {
+        let step = match self.merges.last_mut() {
             Some(merge) => merge.step(tx).await?,
-            None => None,
+            None => Step::Copied,
         };
+        if let Step::NotOurs = step {
+            self.unsure();
+            return tx.connection.plain("rollback").await.map_err(|error| judge(&error));
+        }
         commit(tx).await?;
-        if let Some(Merged { into, from, filter }) = merged {
+        if let Step::Merged(Merged { into, from, filter }) = step {
             self.merges.pop();
             // In this order: who looks meanwhile finds the keys here or there.
             filter.into_iter().for_each(|filter| self.known.knows(into.id, filter));
-            self.known.keep(|generation| !from.contains(&generation));
+            self.known.only(|generation| !from.contains(&generation));
             self.whole.retain(|one| !from.contains(&one.id));
             self.whole.push(into);
             self.gone.extend(from);
@@ -367,7 +413,7 @@ impl Generations {
     }
 
     /// Generations of the smallest size of which there are so many, but for those that are being merged.
-    fn due(&self, alike: usize) -> Option<Vec<Whole>> {
+    fn due(&self, pace: Pace) -> Option<Vec<Whole>> {
         let mut sizes: Vec<Vec<Whole>> = Vec::new();
         let merging = |whole: &&Whole| self.merges.iter().any(|merge| merge.takes(whole.id));
         for whole in self.whole.iter().filter(|whole| !merging(whole)) {
@@ -375,7 +421,7 @@ impl Generations {
             sizes.resize(sizes.len().max(size + 1), Vec::new());
             sizes[size].push(*whole);
         }
-        let mut due = sizes.into_iter().find(|size| size.len() >= alike)?;
+        let mut due = sizes.into_iter().find(|size| size.len() >= pace.alike())?;
         due.truncate(AT_ONCE);
         Some(due)
     }
@@ -394,9 +440,7 @@ async fn from_log(tx: &mut Tx<'_>, epoch: i64) -> Result<Option<(Whole, Vec<Bloc
         return Ok(None);
     }
     let (keys, blocks) = sorted(&mut entries);
-    let whole = new(tx, "whole", keys).await?;
-    insert(tx, whole.id, &blocks).await?;
-    Ok(Some((whole, blocks)))
+    Ok(Some((make(tx, keys, &blocks).await?, blocks)))
 }
 
 /// Entries in order, each once, as blocks; and how many they are.
@@ -409,9 +453,9 @@ pub(super) fn sorted(entries: &mut Vec<(&str, i64)>) -> (usize, Vec<Block>) {
 }
 
 /// Makes a generation of blocks.
-pub(super) async fn make(tx: &mut Tx<'_>, keys: usize, blocks: Vec<Block>) -> Result<Whole, StoreError> {
+pub(super) async fn make(tx: &mut Tx<'_>, keys: usize, blocks: &[Block]) -> Result<Whole, StoreError> {
     let whole = new(tx, "whole", keys).await?;
-    insert(tx, whole.id, &blocks).await?;
+    insert(tx, whole.id, blocks).await?;
     Ok(whole)
 }
 
@@ -442,12 +486,14 @@ pub(super) async fn next(
         "generation": generation, "first": behind.first, "id": behind.id, "blocks": blocks,
     });
     let texts = tx.texts(&NEXT, argument(&next)?).await?;
-    let read = texts.iter().filter_map(|text| {
+    let read = texts.iter().map(|text| {
         let (head, keys) = block::headed(text);
         let (id, first) = head.split_once('\t')?;
         Some((Behind { first: first.to_owned(), id: id.parse().ok()? }, keys.to_owned()))
     });
-    Ok(read.collect())
+    let read: Option<Vec<_>> = read.collect();
+    // To pass one over would lose what it holds.
+    read.ok_or_else(|| StoreError::Corrupt("a block of keys has no place".to_owned()))
 }
 
 async fn begin(tx: &mut Tx<'_>) -> Result<(), StoreError> {

@@ -13,7 +13,8 @@ use super::block;
 /// Of ten bits for each key and four looks one key in eighty that are not there looks as if it were.
 const BITS_A_KEY: usize = 10;
 const LOOKS: u64 = 4;
-/// All filters together: those of thirteen million keys. Where there are more, the generations without one are probed.
+/// All filters together: those of thirteen million keys. Where there are more, the generations without one are probed. Those
+/// that are being filled come on top, and take the place of others.
 const FILTERS_OCTETS: usize = 16 << 20;
 
 /// Written by the writer alone, read by everybody.
@@ -76,15 +77,14 @@ pub(super) struct Place<'k> {
 }
 
 impl Known {
-    /// Whose log is kept here from now on.
-    pub(super) fn keeps(&self, others: Logs) {
-        // Said once, when the store is opened.
+    /// What this run has in its log is here from now on; others' logs are to be read.
+    pub(super) fn has_log(&self, others: Logs) {
+        // It stays so.
         let _ = self.logs.set(others);
     }
 
     /// What is known about these keys. What is noted afterwards may be missing.
     pub(super) fn ask<'k>(&self, keys: &'k [String]) -> Asked<'k> {
-        // Filters before what is young: that goes there only once it has a filter.
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
         let known = filters.iter().map(|(generation, _)| *generation).collect();
         let mut at = Vec::new();
@@ -106,10 +106,17 @@ impl Known {
         entries.iter().for_each(|(key, id)| note(&mut young, key, *id));
     }
 
-    /// Nothing under these keys is young any more.
-    pub(super) fn forget_young<'k>(&self, keys: impl IntoIterator<Item = &'k String>) {
+    /// These are struck off.
+    pub(super) fn forget_young(&self, entries: &[block::Entry]) {
+        if entries.is_empty() {
+            return;
+        }
         let mut young = self.young.write().unwrap_or_else(PoisonError::into_inner);
-        keys.into_iter().for_each(|key| _ = young.remove(&hash(key)));
+        for (key, gone) in entries {
+            let Some(ids) = young.remove(&hash(key)) else { continue };
+            let left = ids.all().iter().filter(|id| *id != gone);
+            left.for_each(|id| note(&mut young, key, *id));
+        }
     }
 
     /// Just these are young: all others are in generations.
@@ -119,11 +126,12 @@ impl Known {
         *self.young.write().unwrap_or_else(PoisonError::into_inner) = young;
     }
 
-    /// A filter for so many keys; none where there is no room.
-    pub(super) fn filter(&self, keys: usize) -> Option<Filter> {
+    /// A filter for so many keys, which takes the place of those of these generations; none where there is no room.
+    pub(super) fn filter(&self, keys: usize, instead: &[i64]) -> Option<Filter> {
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
         let filter = Filter::octets(keys);
-        let all: usize = filters.iter().map(|(_, filter)| filter.bits.len() * size_of::<u64>()).sum();
+        let stay = filters.iter().filter(|(generation, _)| !instead.contains(generation));
+        let all: usize = stay.map(|(_, filter)| filter.bits.len() * size_of::<u64>()).sum();
         (all + filter <= FILTERS_OCTETS).then(|| Filter::new(keys))
     }
 
@@ -133,7 +141,7 @@ impl Known {
     }
 
     /// Only these generations are left.
-    pub(super) fn keep(&self, left: impl Fn(i64) -> bool) {
+    pub(super) fn only(&self, left: impl Fn(i64) -> bool) {
         let mut filters = self.filters.write().unwrap_or_else(PoisonError::into_inner);
         filters.retain(|(generation, _)| left(*generation));
     }
@@ -224,7 +232,7 @@ mod tests {
     }
 
     fn filled(known: &Known, keys: &[String]) -> Filter {
-        let mut filter = known.filter(keys.len()).unwrap();
+        let mut filter = known.filter(keys.len(), &[]).unwrap();
         keys.iter().for_each(|key| filter.note(key));
         filter
     }
@@ -239,7 +247,7 @@ mod tests {
         assert_eq!(asked.at, mine.iter().map(|key| Place { generation: 7, key }).collect::<Vec<_>>());
         let wrong = known.ask(&others).at.len();
         assert!(wrong < KEYS / 50, "{wrong}");
-        known.keep(|generation| generation != 7);
+        known.only(|generation| generation != 7);
         assert_eq!(known.ask(&mine).known, [0_i64; 0]);
     }
 
@@ -249,8 +257,10 @@ mod tests {
         let key = || "m1".to_owned();
         known.noted(&[(key(), 3), ("m2".to_owned(), 9), (key(), 2)]);
         assert_eq!(known.ask(&[key()]).young, [(key(), 3), (key(), 2)]);
-        known.forget_young(&[key()]);
-        assert_eq!(known.ask(&[key(), "m2".to_owned()]).young, [("m2".to_owned(), 9)]);
+        known.forget_young(&[(key(), 3)]);
+        assert_eq!(known.ask(&[key(), "m2".to_owned()]).young, [(key(), 2), ("m2".to_owned(), 9)]);
+        known.forget_young(&[(key(), 2)]);
+        assert_eq!(known.ask(&[key()]).young, []);
         known.young_are([]);
         assert_eq!(known.ask(&["m2".to_owned()]).young, []);
     }
@@ -259,8 +269,9 @@ mod tests {
     fn there_is_no_filter_past_the_bound() {
         let known = Known::default();
         let most = FILTERS_OCTETS * 8 / BITS_A_KEY;
-        known.knows(1, known.filter(most - 1_000).unwrap());
-        assert!(known.filter(500).is_some());
-        assert!(known.filter(2_000).is_none());
+        known.knows(1, known.filter(most - 1_000, &[]).unwrap());
+        assert!(known.filter(500, &[]).is_some());
+        assert!(known.filter(2_000, &[]).is_none());
+        assert!(known.filter(2_000, &[1]).is_some(), "it takes the other one's place");
     }
 }

@@ -2,7 +2,7 @@
 //! nobody looks into the new one, and from then on nobody looks into the others.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::Deserialize;
 
@@ -13,10 +13,12 @@ use super::known::{Filter, Known};
 use crate::store::engine::Tx;
 use crate::store::error::StoreError;
 
-/// Takes the rows' locks, which who strikes keys off takes too, and tells whether anything was.
-static HOLD: Sql = Sql::new(
-    "update generation set struck = struck where epoch = {int epoch} \
-         and id in (select cast(g.value as bigint) from {each {text generations}} g) returning {pack id, struck}",
+/// Takes the row's lock, which who strikes keys off takes too, and tells how often that was.
+static HOLD: Sql =
+    Sql::new("update key_strikes set count = count where id = {int id} returning {pack count}");
+static OURS: Sql = Sql::new(
+    "update generation set epoch = epoch where epoch = {int epoch} \
+         and id in (select cast(g.value as bigint) from {each {text generations}} g)",
 );
 /// Where the entries under a key begin.
 static PLACE: Sql = Sql::new(
@@ -35,6 +37,8 @@ pub(super) struct Merge {
     into: i64,
     from: Vec<Source>,
     filter: Option<Filter>,
+    /// How often keys had been struck off when the sources were read.
+    strikes: i64,
     /// The last entry that was copied, and how many were.
     upto: Option<Entry>,
     keys: usize,
@@ -44,12 +48,20 @@ pub(super) struct Merge {
 #[derive(Debug)]
 struct Source {
     whole: Whole,
-    /// As it was when it was read last.
-    struck: i64,
     behind: Behind,
     /// Read, and not copied yet.
     entries: VecDeque<Entry>,
     ended: bool,
+}
+
+/// What a step comes to.
+pub(super) enum Step {
+    /// There is more.
+    Copied,
+    /// That was all.
+    Merged(Merged),
+    /// Somebody else has taken them over. Nothing of the step counts.
+    NotOurs,
 }
 
 /// What came of it.
@@ -62,16 +74,16 @@ pub(super) struct Merged {
 impl Merge {
     /// Begins, in the transaction of the first step.
     pub(super) async fn begin(tx: &mut Tx<'_>, from: Vec<Whole>, known: &Known) -> Result<Self, StoreError> {
-        let filter = known.filter(from.iter().map(|whole| whole.keys).sum());
+        let instead: Vec<i64> = from.iter().map(|whole| whole.id).collect();
+        let filter = known.filter(from.iter().map(|whole| whole.keys).sum(), &instead);
         let into = generations::new(tx, "building", 0).await?.id;
         let from = from.into_iter().map(|whole| Source {
             whole,
-            struck: 0,
             behind: Behind::default(),
             entries: VecDeque::new(),
             ended: false,
         });
-        Ok(Self { into, from: from.collect(), filter, upto: None, keys: 0 })
+        Ok(Self { into, from: from.collect(), filter, strikes: 0, upto: None, keys: 0 })
     }
 
     /// Whether this generation is one of them.
@@ -85,8 +97,13 @@ impl Merge {
     }
 
     /// Copies some keys; with the last ones it is done. If a step fails the whole is given up.
-    pub(super) async fn step(&mut self, tx: &mut Tx<'_>) -> Result<Option<Merged>, StoreError> {
+    pub(super) async fn step(&mut self, tx: &mut Tx<'_>) -> Result<Step, StoreError> {
         self.hold(tx).await?;
+        let all: Vec<i64> = self.from.iter().map(|source| source.whole.id).chain([self.into]).collect();
+        let ours = serde_json::json!({ "epoch": tx.epoch, "generations": all });
+        if tx.change(&OURS, &ours).await? < all.len() as u64 {
+            return Ok(Step::NotOurs);
+        }
         let blocks = (BLOCKS_A_STEP / self.from.len()).max(1);
         let mut copied = Blocks::default();
         let mut keys = 0;
@@ -106,33 +123,26 @@ impl Merge {
         generations::insert(tx, self.into, &copied.take()).await?;
         self.keys += keys;
         if self.from.iter().any(|source| !source.ended || !source.entries.is_empty()) {
-            return Ok(None);
+            return Ok(Step::Copied);
         }
         let from: Vec<i64> = self.from.iter().map(|source| source.whole.id).collect();
         let finish = serde_json::json!({ "into": self.into, "keys": self.keys, "generations": from });
         tx.change(&FINISH, &finish).await?;
         let into = Whole { id: self.into, keys: self.keys };
-        Ok(Some(Merged { into, from, filter: self.filter.take() }))
+        Ok(Step::Merged(Merged { into, from, filter: self.filter.take() }))
     }
 
-    /// From here to the commit nothing is struck off. What was since the last step is read again.
+    /// From here to the commit nothing is struck off. If anything was since the last step, all is read again.
     async fn hold(&mut self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
         #[derive(Deserialize)]
         struct Held {
-            id: i64,
-            struck: i64,
+            count: i64,
         }
-        let all: Vec<i64> = self.from.iter().map(|source| source.whole.id).chain([self.into]).collect();
-        let argument = serde_json::json!({ "epoch": tx.epoch, "generations": all });
-        let held: Vec<Held> = tx.rows(&HOLD, &argument).await?;
-        if held.len() < all.len() {
-            return Err(StoreError::Refused("another run has taken the keys over".to_owned()));
-        }
-        let struck: HashMap<i64, i64> = held.into_iter().map(|row| (row.id, row.struck)).collect();
-        for source in &mut self.from {
-            let struck = struck.get(&source.whole.id).copied().unwrap_or_default();
-            if source.struck != struck {
-                source.struck = struck;
+        let held: Option<Held> = tx.rows(&HOLD, &serde_json::json!({ "id": 1 })).await?.pop();
+        let strikes = held.map(|held| held.count).unwrap_or_default();
+        if self.strikes != strikes {
+            self.strikes = strikes;
+            for source in &mut self.from {
                 source.again(tx, self.upto.as_ref()).await?;
             }
         }
@@ -187,8 +197,8 @@ mod tests {
 
     use super::*;
     use crate::store::engine::{Connection, Engine};
-    use crate::store::locator::generations::Generations;
-    use crate::store::locator::{Notes, last, note, put, remove_all};
+    use crate::store::locator::generations::{Generations, Pace};
+    use crate::store::locator::{Notes, last, note, put, remove};
     use crate::store::{Access, Location, Options, Store};
 
     /// More than a log holds.
@@ -241,7 +251,7 @@ mod tests {
 
         /// Notes each of these numbers as its own id, in one commit.
         async fn note(&mut self, run: &mut Run, numbers: impl Iterator<Item = i64>) {
-            run.generations.begin(&mut self.connection, run.epoch).await.unwrap();
+            self.begin(run).await;
             self.connection.begin().await.unwrap();
             let known = run.generations.known();
             let mut tx = Tx::new(&mut self.connection, run.epoch);
@@ -252,13 +262,13 @@ mod tests {
             run.generations.committed(std::mem::take(&mut tx.notes));
         }
 
-        /// What a run has in its log becomes a generation.
-        async fn close_log(&mut self, run: &mut Run) {
-            self.note(run, 0..0).await;
+        /// Before its next commit.
+        async fn begin(&mut self, run: &mut Run) {
+            run.generations.begin(&mut self.connection, run.epoch).await.unwrap();
         }
 
         async fn step(&mut self, run: &mut Run) {
-            run.generations.step(&mut self.connection, run.epoch).await.unwrap();
+            run.generations.step(&mut self.connection, run.epoch, Pace::Idle).await.unwrap();
         }
 
         /// Of these numbers, those that are found.
@@ -275,7 +285,8 @@ mod tests {
         /// Nothing is to be found under these numbers any more; another process strikes them off.
         async fn strike(&mut self, numbers: impl Iterator<Item = i64>) {
             self.connection.begin().await.unwrap();
-            remove_all(&mut Tx::new(&mut self.connection, 0), numbers.map(key).collect()).await.unwrap();
+            let noted: Vec<Entry> = numbers.map(|number| (key(number), number)).collect();
+            remove(&mut Tx::new(&mut self.connection, 0), &noted).await.unwrap();
             self.connection.plain("commit").await.unwrap();
         }
 
@@ -306,7 +317,7 @@ mod tests {
         for generation in 0..4 {
             desk.note(&mut run, (0..MANY).map(|one| of(generation, one))).await;
         }
-        desk.close_log(&mut run).await;
+        desk.begin(&mut run).await;
         assert_eq!(desk.generations().await, 4);
         let (all, mut steps) = (4 * MANY, 0);
         while run.generations.unmerged() {
@@ -359,13 +370,13 @@ mod tests {
         for generation in 0..2 {
             desk.note(&mut first, (0..MANY).map(|one| one * 2 + generation)).await;
         }
-        desk.close_log(&mut first).await;
+        desk.begin(&mut first).await;
         desk.note(&mut first, 2 * MANY..2 * MANY + 10).await;
         desk.step(&mut first).await;
         assert_eq!(desk.generations().await, 3, "cut short");
 
         let mut second = desk.run(Access::Serve, Ends::Now).await;
-        desk.close_log(&mut second).await;
+        desk.begin(&mut second).await;
         assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010, "before there is a filter");
         while second.generations.unmerged() {
             desk.step(&mut second).await;
@@ -387,16 +398,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_takes_over_what_servers_and_ended_commands_left_and_no_more() {
+    async fn a_server_takes_over_what_servers_left_and_what_commands_make() {
         let mut desk = Desk::new().await;
         let mut before = desk.run(Access::Serve, Ends::Never).await;
-        let mut goes_on = desk.run(Access::Beside, Ends::Never).await;
+        let mut command = desk.run(Access::Beside, Ends::Never).await;
         desk.note(&mut before, 0..10).await;
-        desk.note(&mut goes_on, 10..20).await;
+        for one in 0..5 {
+            desk.note(&mut command, 10 + one * 2..12 + one * 2).await;
+        }
+        desk.step(&mut command).await;
         let mut server = desk.run(Access::Serve, Ends::Now).await;
-        desk.close_log(&mut server).await;
-        let mut ended = desk.run(Access::Beside, Ends::Now).await;
-        desk.note(&mut ended, 20..30).await;
+        desk.begin(&mut server).await;
+        desk.note(&mut command, 20..30).await;
         while server.generations.unmerged() {
             desk.step(&mut server).await;
         }
@@ -404,7 +417,10 @@ mod tests {
         while server.generations.unmerged() {
             desk.step(&mut server).await;
         }
-        assert_eq!(desk.generations().await, 2, "what goes on is left alone");
+        while command.generations.unmerged() {
+            desk.step(&mut command).await;
+        }
+        assert_eq!((desk.generations().await, desk.entries().await), (1, 30), "the command gives way");
         assert_eq!(desk.found(&server, 0..30).await, 30);
     }
 
@@ -415,7 +431,7 @@ mod tests {
         for generation in 0..2 {
             desk.note(&mut run, (0..MANY).map(|one| one * 2 + generation)).await;
         }
-        desk.close_log(&mut run).await;
+        desk.begin(&mut run).await;
         desk.note(&mut run, 2 * MANY..2 * MANY + 10).await;
         let mut struck = 0;
         while run.generations.unmerged() {
@@ -429,8 +445,34 @@ mod tests {
         let gone: usize = (0..struck).map(|first| (first..2 * MANY).step_by(1_999).count()).sum();
         assert_eq!(desk.entries().await, 2 * MANY - gone as i64);
         run.generations.unsure();
-        desk.close_log(&mut run).await;
+        desk.begin(&mut run).await;
         assert_eq!(desk.found(&run, 0..2 * MANY + 10).await, 40_010 - gone - struck as usize - 1);
+    }
+
+    #[tokio::test]
+    async fn of_a_key_with_an_old_and_a_young_id_the_old_one_is_forgotten_alone() {
+        let mut desk = Desk::new().await;
+        let mut run = desk.run(Access::Serve, Ends::Never).await;
+        desk.note(&mut run, 0..MANY).await;
+        desk.begin(&mut run).await;
+        let known = run.generations.known();
+        let wanted = [key(7)];
+        for noted in [Some(MANY), None] {
+            desk.connection.begin().await.unwrap();
+            let mut tx = Tx::new(&mut desk.connection, run.epoch);
+            tx.notes = Notes::new(Access::Serve, &known);
+            match noted {
+                Some(id) => note(&mut tx, std::iter::once((key(7), id))),
+                None => remove(&mut tx, &[(key(7), 7)]).await.unwrap(),
+            }
+            put(&mut tx).await.unwrap();
+            tx.connection.plain("commit").await.unwrap();
+            run.generations.committed(std::mem::take(&mut tx.notes));
+            let mut tx = Tx::new(&mut desk.connection, run.epoch);
+            tx.notes = Notes::new(Access::Serve, &known);
+            assert_eq!(last(&mut tx, &wanted).await.unwrap()[&key(7)], MANY);
+        }
+        assert_eq!(desk.entries().await, MANY - 1);
     }
 
     #[tokio::test]
@@ -445,7 +487,7 @@ mod tests {
         // A commit whose answer is lost.
         desk.note(&mut twin, 10..20).await;
         run.generations.unsure();
-        desk.close_log(&mut run).await;
+        desk.begin(&mut run).await;
         assert_eq!(desk.found(&run, 0..20).await, 20);
     }
 }

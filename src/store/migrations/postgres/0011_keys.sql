@@ -18,14 +18,15 @@ create index key_block_first on key_block (generation, first, id);
 
 alter table generation add column state text not null default 'whole';
 alter table generation add column keys bigint not null default 0;
--- Counts the removals of single keys, so that who copies keys sees that some are gone.
-alter table generation add column struck bigint not null default 0;
+-- How often keys were struck off: who copies some sees that others are gone. One row, and its lock.
+create table key_strikes (id bigint primary key, count bigint not null);
+insert into key_strikes (id, count) values (1, 0);
 
 insert into key_block (generation, first, keys)
     select 0, min(key collate "C"), string_agg(chr(10) || key || chr(9) || id, '' order by key collate "C", id)
     from (select key, id, (row_number() over (order by key collate "C", id) - 1) / 40 as block
-          from (select distinct key, id from locator) d) k
+          from (select distinct replace(replace(key, chr(10), chr(65533)), chr(9), chr(65533)) as key, id from locator) d) k
     group by block order by block;
-update generation set keys = (select count(*) from (select distinct key, id from locator) d) where id = 0;
+update generation set keys = (select count(*) from (select distinct replace(replace(key, chr(10), chr(65533)), chr(9), chr(65533)) as key, id from locator) d) where id = 0;
 delete from generation where id > 0 or keys = 0;
 drop table locator;

@@ -15,13 +15,14 @@ create index key_block_first on key_block (generation, first);
 
 alter table generation add column state text not null default 'whole';
 alter table generation add column keys integer not null default 0;
--- Counts the removals of single keys, so that who copies keys sees that some are gone.
-alter table generation add column struck integer not null default 0;
+-- How often keys were struck off: who copies some sees that others are gone. One row, and its lock.
+create table key_strikes (id integer primary key, count integer not null) strict;
+insert into key_strikes (id, count) values (1, 0);
 
 insert into key_block (generation, first, keys)
     select 0, min(key), group_concat(char(10) || key || char(9) || id, '' order by key, id)
-    from (select key, id, (row_number() over (order by key, id) - 1) / 40 as block from (select distinct key, id from locator))
+    from (select key, id, (row_number() over (order by key, id) - 1) / 40 as block from (select distinct replace(replace(key, char(10), char(65533)), char(9), char(65533)) as key, id from locator))
     group by block order by block;
-update generation set keys = (select count(*) from (select distinct key, id from locator)) where id = 0;
+update generation set keys = (select count(*) from (select distinct replace(replace(key, char(10), char(65533)), char(9), char(65533)) as key, id from locator)) where id = 0;
 delete from generation where id > 0 or keys = 0;
 drop table locator;
