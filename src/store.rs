@@ -298,8 +298,8 @@ impl Store {
     /// Records what came of messages; outcomes of an epoch long over are recorded too, since a response is a fact.
     /// Waits when much is queued, and is never refused for it. Gives the receipts that had come earlier than what they
     /// tell of; those of several records in one commit are told to one of them.
-    pub async fn record(&self, record: Record) -> Result<Vec<Claimed>, StoreError> {
-        self.record_then(record, || {}).await
+    pub async fn record(&self, record: impl Into<Arc<Record>>) -> Result<Vec<Claimed>, StoreError> {
+        self.record_then(record.into(), || {}).await
     }
 
     /// As [`Self::record`]; calls `queued` as soon as no receipt stored from then on can come before it.
@@ -308,7 +308,7 @@ impl Store {
     /// As there.
     pub async fn record_then(
         &self,
-        record: Record,
+        record: Arc<Record>,
         queued: impl FnOnce(),
     ) -> Result<Vec<Claimed>, StoreError> {
         match &self.inner.writer {

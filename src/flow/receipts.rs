@@ -92,7 +92,7 @@ impl Flow {
                 ..outcome(meant.message, meant.attempt, meant.part, OutcomeKind::Sent)
             });
         }
-        if record.is_empty() { Ok(()) } else { self.write_down(record, || {}).await }
+        if record.is_empty() { Ok(()) } else { self.write_down(record.into(), || {}).await }
     }
 
     /// Records what came of messages, and counts the receipts that waited for it.
@@ -100,11 +100,15 @@ impl Flow {
     /// # Errors
     /// What the memory says.
     pub(super) async fn record(&self, record: Record) -> Result<(), StoreError> {
-        self.record_then(record, || {}).await
+        self.record_then(record.into(), || {}).await
     }
 
     /// The same; calls `queued` as soon as no receipt stored from then on can come before it.
-    pub(super) async fn record_then(&self, record: Record, queued: impl FnOnce()) -> Result<(), StoreError> {
+    pub(super) async fn record_then(
+        &self,
+        record: Arc<Record>,
+        queued: impl FnOnce(),
+    ) -> Result<(), StoreError> {
         let in_doubt = record.outcomes.iter().filter(|row| row.kind == OutcomeKind::InDoubt);
         let in_doubt: Vec<MessageId> = in_doubt.map(|row| row.message).collect();
         self.write_down(record, queued).await?;
@@ -115,7 +119,7 @@ impl Flow {
         Ok(())
     }
 
-    async fn write_down(&self, record: Record, queued: impl FnOnce()) -> Result<(), StoreError> {
+    async fn write_down(&self, record: Arc<Record>, queued: impl FnOnce()) -> Result<(), StoreError> {
         for claimed in self.store.record_then(record, queued).await? {
             self.count_receipt(claimed.part, &claimed.state, claimed.is_final);
         }

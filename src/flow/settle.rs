@@ -51,6 +51,7 @@ pub async fn settle(flow: Arc<Flow>, lane: Arc<Lane>, mut settled: mpsc::Unbound
         flow.metrics.retried.add(counts.retried);
         flow.metrics.in_doubt.add(counts.in_doubt);
         flow.metrics.suppressed.add(counts.suppressed);
+        let record = Arc::new(record);
         let wakes = !record.retry.is_empty();
         // Once, however often it is tried.
         let mut untold = Some(());
@@ -60,7 +61,7 @@ pub async fn settle(flow: Arc<Flow>, lane: Arc<Lane>, mut settled: mpsc::Unbound
             }
         };
         while !record.is_empty()
-            && let Err(error) = flow.record_then(record.clone(), &mut queued).await
+            && let Err(error) = flow.record_then(Arc::clone(&record), &mut queued).await
         {
             warn!(lane = %lane.name, "outcomes wait to be written: {error}");
             sleep(STORE_PAUSE).await;

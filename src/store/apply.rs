@@ -90,7 +90,9 @@ pub(super) async fn apply(
         }
     }
     let (slots, records): (Vec<usize>, Vec<&Record>) = indexed()
-        .filter_map(|(index, write)| if let Write::Record(r) = write { Some((index, r)) } else { None })
+        .filter_map(
+            |(index, write)| if let Write::Record(r) = write { Some((index, r.as_ref())) } else { None },
+        )
         .unzip();
     // what was claimed is told once, whoever of the commit's records it belongs to
     let mut claimed = outcomes::record(tx, &records).await?;

@@ -190,10 +190,10 @@ impl Connection {
     }
 
     /// Puts rows into a table; tells how many were new.
-    pub(super) async fn insert<const N: usize>(
+    pub(super) async fn insert<'v, const N: usize>(
         &mut self,
         insert: &'static Insert<N>,
-        rows: &[[Value<'_>; N]],
+        rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<u64, sqlx::Error> {
         match self {
             Self::Sqlite(connection) => {
@@ -202,7 +202,11 @@ impl Connection {
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let values = lists(insert.columns(), rows)?;
+                let rows: Vec<[Value<'v>; N]> = rows.collect();
+                if rows.is_empty() {
+                    return Ok(0);
+                }
+                let values = lists(insert.columns(), &rows)?;
                 let done = sqlx::query_with(insert.postgres(), values).execute(connection).await?;
                 Ok(done.rows_affected())
             }
@@ -210,38 +214,46 @@ impl Connection {
     }
 
     /// Puts rows into a table; tells the first column of those that were new.
-    pub(super) async fn insert_new<const N: usize>(
+    pub(super) async fn insert_new<'v, const N: usize>(
         &mut self,
         insert: &'static Insert<N>,
-        rows: &[[Value<'_>; N]],
+        rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<Vec<i64>, sqlx::Error> {
         match self {
             Self::Sqlite(connection) => {
-                let mut new = Vec::with_capacity(rows.len());
+                let mut new = Vec::new();
                 connection.each(insert.sqlite(), rows, |row| new.extend(row[0].int()))?;
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let values = lists(insert.columns(), rows)?;
+                let rows: Vec<[Value<'v>; N]> = rows.collect();
+                if rows.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let values = lists(insert.columns(), &rows)?;
                 sqlx::query_scalar_with(insert.postgres_new(), values).fetch_all(connection).await
             }
         }
     }
 
     /// Changes rows; tells the first column of those that were as they had been read.
-    pub(super) async fn update<const N: usize>(
+    pub(super) async fn update<'v, const N: usize>(
         &mut self,
         update: &'static Update<N>,
-        rows: &[[Value<'_>; N]],
+        rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<Vec<i64>, sqlx::Error> {
         match self {
             Self::Sqlite(connection) => {
-                let mut changed = Vec::with_capacity(rows.len());
+                let mut changed = Vec::new();
                 connection.each(update.sqlite(), rows, |row| changed.extend(row[0].int()))?;
                 Ok(changed)
             }
             Self::Postgres(connection) => {
-                let values = lists(update.columns(), rows)?;
+                let rows: Vec<[Value<'v>; N]> = rows.collect();
+                if rows.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let values = lists(update.columns(), &rows)?;
                 sqlx::query_scalar_with(update.postgres(), values).fetch_all(connection).await
             }
         }
@@ -374,11 +386,7 @@ impl<'a> Tx<'a> {
         insert: &'static Insert<N>,
         rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<u64, StoreError> {
-        let rows: Vec<[Value<'v>; N]> = rows.collect();
-        if rows.is_empty() {
-            return Ok(0);
-        }
-        self.connection.insert(insert, &rows).await.map_err(|error| judge(&error))
+        self.connection.insert(insert, rows).await.map_err(|error| judge(&error))
     }
 
     /// Puts rows into a table; tells the first column of those that were new.
@@ -387,8 +395,7 @@ impl<'a> Tx<'a> {
         insert: &'static Insert<N>,
         rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<Vec<i64>, StoreError> {
-        let rows: Vec<[Value<'v>; N]> = rows.collect();
-        self.connection.insert_new(insert, &rows).await.map_err(|error| judge(&error))
+        self.connection.insert_new(insert, rows).await.map_err(|error| judge(&error))
     }
 
     /// Changes rows; tells the first column of those that were as they had been read.
@@ -397,11 +404,7 @@ impl<'a> Tx<'a> {
         update: &'static Update<N>,
         rows: impl Iterator<Item = [Value<'v>; N]>,
     ) -> Result<Vec<i64>, StoreError> {
-        let rows: Vec<[Value<'v>; N]> = rows.collect();
-        if rows.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.connection.update(update, &rows).await.map_err(|error| judge(&error))
+        self.connection.update(update, rows).await.map_err(|error| judge(&error))
     }
 
     /// Changes rows by a list, or does nothing for an empty one.

@@ -187,21 +187,27 @@ async fn with_members(
         serde_json::from_str(&chunk.members).map_err(|_| damaged(chunk.id, "its members cannot be read"))
     };
     let ids: Vec<Vec<MessageId>> = chunks.iter().map(members).collect::<Result<_, _>>()?;
-    let mut messages: HashMap<MessageId, Outbound> = HashMap::new();
-    if let Some(fresh) = &mut tx.fresh {
-        let known = ids.iter().flatten().filter_map(|id| fresh.take(*id, now_ms));
-        messages = known.map(|message| (message.id, message)).collect();
+    let mut once = HashSet::new();
+    let mut missing: Vec<MessageId> = Vec::new();
+    let mut fresh: Vec<Vec<Option<Outbound>>> = Vec::with_capacity(ids.len());
+    for (chunk, ids) in chunks.iter().zip(&ids) {
+        if !ids.iter().all(|id| once.insert(*id)) {
+            return Err(damaged(chunk.id, "a member is named twice"));
+        }
+        let taken = |id: &MessageId| tx.fresh.as_mut().and_then(|fresh| fresh.take(*id, now_ms));
+        let taken: Vec<Option<Outbound>> = ids.iter().map(taken).collect();
+        missing.extend(ids.iter().zip(&taken).filter(|(_, taken)| taken.is_none()).map(|(id, _)| *id));
+        fresh.push(taken);
     }
-    let read: Vec<MessageId> =
-        ids.iter().flatten().filter(|id| !messages.contains_key(id)).copied().collect();
-    if !read.is_empty() {
-        let read: Vec<Outbound> = tx.list(&MEMBERS, &read).await?;
-        messages.extend(read.into_iter().map(|message| (message.id, message)));
-    }
-    let whole = chunks.into_iter().zip(ids).map(|(columns, ids)| {
-        let members = ids.iter().map(|id| messages.remove(id)).collect::<Option<Vec<Outbound>>>();
+    let read: Vec<Outbound> =
+        if missing.is_empty() { Vec::new() } else { tx.list(&MEMBERS, &missing).await? };
+    let mut read: HashMap<MessageId, Outbound> =
+        read.into_iter().map(|message| (message.id, message)).collect();
+    let whole = chunks.into_iter().zip(ids.into_iter().zip(fresh)).map(|(columns, (ids, fresh))| {
+        let members = ids.iter().zip(fresh).map(|(id, fresh)| fresh.or_else(|| read.remove(id)));
+        let members = members.collect::<Option<Vec<Outbound>>>();
         Ok(LeasedChunk {
-            members: members.ok_or_else(|| damaged(columns.id, "a member is missing, or is named twice"))?,
+            members: members.ok_or_else(|| damaged(columns.id, "a member is missing"))?,
             id: columns.id,
             lane: columns.lane,
             class: class(columns.class)?,

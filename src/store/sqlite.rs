@@ -90,26 +90,26 @@ impl Sqlite {
         statement.execute([argument]).map(|rows| rows as u64).map_err(told)
     }
 
-    /// Runs a statement for each row; calls `done` with each to which it did something.
-    pub(super) fn each<'r, 'v, const N: usize>(
+    /// Runs a statement for each row as it comes; calls `done` with each to which it did something.
+    pub(super) fn each<'v, const N: usize>(
         &self,
         sql: &str,
-        rows: &'r [[Value<'v>; N]],
-        mut done: impl FnMut(&'r [Value<'v>; N]),
+        rows: impl Iterator<Item = [Value<'v>; N]>,
+        mut done: impl FnMut(&[Value<'v>; N]),
     ) -> Result<(), sqlx::Error> {
         let mut statement = self.0.prepare_cached(sql).map_err(told)?;
-        let mut before: Option<&[Value<'v>; N]> = None;
+        let mut before: Option<[Value<'v>; N]> = None;
         for row in rows {
             // What is bound stays bound: neighbours have most of their values in common.
             for (place, value) in row.iter().enumerate() {
-                if before.is_none_or(|before| before[place] != *value) {
+                if before.as_ref().is_none_or(|before| before[place] != *value) {
                     statement.raw_bind_parameter(place + 1, value).map_err(told)?;
                 }
             }
-            before = Some(row);
             if statement.raw_execute().map_err(told)? > 0 {
-                done(row);
+                done(&row);
             }
+            before = Some(row);
         }
         Ok(())
     }

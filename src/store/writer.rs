@@ -67,7 +67,7 @@ pub(super) enum Write {
     Inbound(Vec<InboundCommit>),
     Turns(Vec<TurnCommit>),
     Part(PartRow),
-    Record(Record),
+    Record(Arc<Record>),
     Receipts(Arc<[ReceiptRow]>),
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
