@@ -39,7 +39,7 @@ const RESULT_ROWS: u32 = 40_000;
 const ROWS_A_COMMIT: u32 = 4_000;
 /// While so many rows are put on disk the next commit is made. Of fewer, more come together if it waits: each commit has a
 /// price of its own.
-const ROWS_WORTH_GOING_ON: u32 = 800;
+const ROWS_WORTH_GOING_ON: u32 = 300;
 /// And no more writes than this.
 const WRITES_A_COMMIT: usize = 1_024;
 /// A transaction that has not ended by then never will; longer than Postgres' own statement timeout.
