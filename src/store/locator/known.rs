@@ -13,9 +13,10 @@ use super::block;
 /// Of ten bits for each key and four looks one key in eighty that are not there looks as if it were.
 const BITS_A_KEY: usize = 10;
 const LOOKS: u64 = 4;
-/// All filters together: those of thirteen million keys. Where there are more, the generations without one are probed. Those
-/// that are being filled come on top, and take the place of others.
-const FILTERS_OCTETS: usize = 16 << 20;
+/// All filters together: those of fifty million keys, or twenty-five million messages; they take as much as there are keys. Where
+/// there are more, the generations without one are probed, some fifty microseconds a key. Those that are being filled come on
+/// top, and take the place of others.
+const FILTERS_OCTETS: usize = 64 << 20;
 
 /// Written by the writer alone, read by everybody.
 #[derive(Debug, Default)]
