@@ -52,6 +52,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONFLICT_TRIES: usize = 3;
 /// Idle for so long, the writer carries the WAL over, so that a busy commit need not.
 const IDLE: Duration = Duration::from_millis(500);
+/// Between two steps of what can wait: as long as a step takes, so that half of the core is left to others.
+const STEP_PAUSE: Duration = Duration::from_millis(5);
 
 /// One thing to write.
 #[derive(Debug, Clone)]
@@ -359,7 +361,7 @@ impl Writer {
                 Ok(command) => return command,
                 Err(_) => self.tidy().await,
             }
-            pause = Duration::ZERO;
+            pause = STEP_PAUSE;
         }
         queue.recv().await
     }

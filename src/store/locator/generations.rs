@@ -21,8 +21,10 @@ const KEYS_A_GENERATION: usize = 16_384;
 /// Generations of a size that become one: each key is copied once for each fourfold of all keys, and there are three of a
 /// size at most, but for what comes while they are merged.
 const ALIKE: usize = 4;
-/// In an idle moment two are enough.
+/// In an idle moment two are enough, as long as they are of the three smallest sizes: to copy a million keys takes half a second,
+/// and somebody may come.
 const ALIKE_WHEN_IDLE: usize = 2;
+const SIZES_WHEN_IDLE: usize = 3;
 /// So many are merged at once at most.
 const AT_ONCE: usize = 8;
 /// When merging does not wait, so many keys are copied for each that is noted: more than [`ALIKE`] says a key is copied, up to
@@ -110,10 +112,11 @@ pub(in crate::store) enum Pace {
 }
 
 impl Pace {
-    fn alike(self) -> usize {
+    /// How many generations of a size are enough.
+    fn alike(self, size: usize) -> usize {
         match self {
-            Self::Busy => ALIKE,
-            Self::Idle => ALIKE_WHEN_IDLE,
+            Self::Idle if size < SIZES_WHEN_IDLE => ALIKE_WHEN_IDLE,
+            Self::Busy | Self::Idle => ALIKE,
         }
     }
 }
@@ -421,7 +424,8 @@ impl Generations {
             sizes.resize(sizes.len().max(size + 1), Vec::new());
             sizes[size].push(*whole);
         }
-        let mut due = sizes.into_iter().find(|size| size.len() >= pace.alike())?;
+        let enough = |(size, of): &(usize, Vec<Whole>)| of.len() >= pace.alike(*size);
+        let (_, mut due) = sizes.into_iter().enumerate().find(enough)?;
         due.truncate(AT_ONCE);
         Some(due)
     }
