@@ -202,11 +202,7 @@ impl Connection {
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let rows: Vec<[Value<'v>; N]> = rows.collect();
-                if rows.is_empty() {
-                    return Ok(0);
-                }
-                let values = lists(insert.columns(), &rows)?;
+                let Some(values) = lists(insert.columns(), rows)? else { return Ok(0) };
                 let done = sqlx::query_with(insert.postgres(), values).execute(connection).await?;
                 Ok(done.rows_affected())
             }
@@ -226,11 +222,7 @@ impl Connection {
                 Ok(new)
             }
             Self::Postgres(connection) => {
-                let rows: Vec<[Value<'v>; N]> = rows.collect();
-                if rows.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let values = lists(insert.columns(), &rows)?;
+                let Some(values) = lists(insert.columns(), rows)? else { return Ok(Vec::new()) };
                 sqlx::query_scalar_with(insert.postgres_new(), values).fetch_all(connection).await
             }
         }
@@ -249,11 +241,7 @@ impl Connection {
                 Ok(changed)
             }
             Self::Postgres(connection) => {
-                let rows: Vec<[Value<'v>; N]> = rows.collect();
-                if rows.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let values = lists(update.columns(), &rows)?;
+                let Some(values) = lists(update.columns(), rows)? else { return Ok(Vec::new()) };
                 sqlx::query_scalar_with(update.postgres(), values).fetch_all(connection).await
             }
         }
@@ -284,8 +272,15 @@ impl Connection {
     }
 }
 
-/// Rows as a list for each column.
-fn lists<const N: usize>(columns: &[Column; N], rows: &[[Value<'_>; N]]) -> Result<PgArguments, sqlx::Error> {
+/// Rows as a list for each column; none where there is no row.
+fn lists<'v, const N: usize>(
+    columns: &[Column; N],
+    rows: impl Iterator<Item = [Value<'v>; N]>,
+) -> Result<Option<PgArguments>, sqlx::Error> {
+    let rows: Vec<[Value<'v>; N]> = rows.collect();
+    if rows.is_empty() {
+        return Ok(None);
+    }
     let column = |place: usize| rows.iter().map(move |row| &row[place]);
     let mut values = PgArguments::default();
     for (place, kind) in columns.iter().enumerate() {
@@ -295,7 +290,7 @@ fn lists<const N: usize>(columns: &[Column; N], rows: &[[Value<'_>; N]]) -> Resu
         }
         .map_err(sqlx::Error::Encode)?;
     }
-    Ok(values)
+    Ok(Some(values))
 }
 
 /// Whether an acceptance may be a repetition. Only a commit whose end is not known is repeated.

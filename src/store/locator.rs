@@ -21,7 +21,7 @@ use super::insert::{Column, Insert};
 use super::sql::{Sql, argument};
 use crate::message::Msisdn;
 
-use block::{Entry, Struck};
+use block::{Block, Entry, Struck};
 use generations::Whole;
 use known::{Asked, Logs};
 
@@ -275,24 +275,10 @@ pub(super) async fn remove(tx: &mut Tx<'_>, noted: &[(String, i64)]) -> Result<(
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Rewritten {
-    id: i64,
-    first: String,
-    keys: String,
-}
-
 async fn strike_logs(tx: &mut Tx<'_>, goes: impl Fn(&str, i64) -> bool) -> Result<(), StoreError> {
-    let (mut left, mut none) = (Vec::new(), Vec::new());
-    for text in tx.texts(&LOGGED, argument(&serde_json::json!({ "all": 1 }))?).await? {
-        let (id, entries) = block::headed(&text);
-        let Ok(id) = id.parse::<i64>() else { continue };
-        match block::without(entries, &goes) {
-            Struck::Nothing => {}
-            Struck::Some(block) => left.push(Rewritten { id, first: block.first, keys: block.keys }),
-            Struck::All => none.push(id),
-        }
-    }
+    let texts = tx.texts(&LOGGED, argument(&serde_json::json!({ "all": 1 }))?).await?;
+    let logs = texts.iter().map(|text| block::headed(text));
+    let (left, none) = struck(logs, goes);
     tx.change_all(&RELOG, &left).await?;
     tx.change_all(&UNLOG, &none).await.map(drop)
 }
@@ -302,23 +288,42 @@ async fn strike_blocks(
     looks: Vec<Look>,
     goes: impl Fn(&str, i64) -> bool,
 ) -> Result<(), StoreError> {
-    // One may be found by several keys.
-    let mut blocks: HashMap<i64, String> = HashMap::new();
+    let mut texts = Vec::new();
     for (sql, argument) in looks {
-        for text in tx.texts(sql, argument).await? {
-            let (head, entries) = block::headed(&text);
-            let id = head.rsplit_once('\t').and_then(|(_, id)| id.parse().ok());
-            id.map(|id| blocks.entry(id).or_insert_with(|| entries.to_owned()));
-        }
+        texts.extend(tx.texts(sql, argument).await?);
     }
+    let blocks = texts.iter().filter_map(|text| {
+        let (head, entries) = block::headed(text);
+        Some((head.rsplit_once('\t')?.1, entries))
+    });
+    // One may be found by several keys.
+    let once: HashMap<&str, &str> = blocks.collect();
+    let (left, none) = struck(once.into_iter(), goes);
+    tx.change_all(&REWRITE, &left).await?;
+    tx.change_all(&DROP, &none).await.map(drop)
+}
+
+/// A text from which entries are gone.
+#[derive(Serialize)]
+struct Rewritten {
+    id: i64,
+    first: String,
+    keys: String,
+}
+
+/// Of these texts, each with its id, those of which less is left, and the ids of those of which nothing is.
+fn struck<'t>(
+    texts: impl Iterator<Item = (&'t str, &'t str)>,
+    goes: impl Fn(&str, i64) -> bool,
+) -> (Vec<Rewritten>, Vec<i64>) {
     let (mut left, mut none) = (Vec::new(), Vec::new());
-    for (id, keys) in blocks {
-        match block::without(&keys, &goes) {
+    for (id, entries) in texts {
+        let Ok(id) = id.parse() else { continue };
+        match block::without(entries, &goes) {
             Struck::Nothing => {}
-            Struck::Some(block) => left.push(Rewritten { id, first: block.first, keys: block.keys }),
+            Struck::Some(Block { first, keys }) => left.push(Rewritten { id, first, keys }),
             Struck::All => none.push(id),
         }
     }
-    tx.change_all(&REWRITE, &left).await?;
-    tx.change_all(&DROP, &none).await.map(drop)
+    (left, none)
 }

@@ -338,7 +338,7 @@ impl Writer {
             for _ in 0..self.generations.overdue() {
                 let done = match &mut self.connection {
                     Some(connection) => {
-                        self.generations.step(connection, self.epoch, Pace::Busy).await.map(|()| Tidy::Untidy)
+                        self.generations.step(connection, Pace::Busy).await.map(|()| Tidy::Untidy)
                     }
                     None => break,
                 };
@@ -348,7 +348,7 @@ impl Writer {
         self.disk.take().into_iter().for_each(Disk::end);
         if let Some(mut connection) = self.connection.take() {
             // What is not done here the next run does.
-            let _ = self.generations.end(&mut connection, self.epoch).await;
+            let _ = self.generations.end(&mut connection).await;
             let _ = connection.close().await;
         }
     }
@@ -442,7 +442,7 @@ impl Writer {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error),
         };
-        match self.generations.begin(&mut connection, self.epoch).await {
+        match self.generations.begin(&mut connection).await {
             Ok(()) => {}
             Err(StoreError::Busy) if connection.plain("rollback").await.is_ok() => {
                 self.connection = Some(connection);
@@ -523,9 +523,9 @@ impl Writer {
             return;
         };
         let done = if self.generations.unmerged() {
-            self.generations.step(connection, self.epoch, Pace::Idle).await.map(|()| Tidy::Untidy)
+            self.generations.step(connection, Pace::Idle).await.map(|()| Tidy::Untidy)
         } else {
-            match self.generations.adopt(connection, self.epoch).await {
+            match self.generations.adopt(connection).await {
                 Ok(true) => Ok(Tidy::Untidy),
                 Ok(false) => {
                     let done = connection.carry_over().await.map_err(|error| judge(&error));

@@ -11,6 +11,7 @@ crate::contract! {
     what_runs_before_have_left_is_merged_when_there_is_time,
     what_is_noted_twice_is_told_once,
     many_keys_are_all_found_while_they_are_merged,
+    the_keys_of_an_older_database_are_found,
 }
 
 /// Generations but one: there are never so many keys here that two would be left.
@@ -110,4 +111,25 @@ async fn many_keys_are_all_found_while_they_are_merged(place: Place) {
         assert!(begin.elapsed() < Duration::from_secs(60), "{left} unmerged");
     }
     assert_eq!(place.count(ALL_KEYS).await, ALL);
+}
+
+async fn the_keys_of_an_older_database_are_found(place: Place) {
+    let store = place.open().await;
+    run(&store, 1).await;
+    store.close(NOW).await;
+    // As the version before left it: a row a key, most of them merged and some not.
+    place
+        .meddle(
+            "drop table key_log; drop table key_block; drop table key_strikes; \
+             alter table generation drop column state; alter table generation drop column keys; \
+             delete from generation; insert into generation (id, epoch) values (0, 0), (7, 1); \
+             create table locator (generation bigint not null, key text not null, id bigint not null); \
+             insert into locator values (0, 'm447700900001', 1), (7, 'm447700900001', 1), (7, 'i447700900001', 1), \
+                 (7, 'cnorth/id1', 1), (0, 'cnorth/of\ntwo lines', 9); \
+             delete from _sqlx_migrations where version = 11",
+        )
+        .await;
+    let store = place.open().await;
+    check(&store, 1).await;
+    assert_eq!(place.count(MERGED).await, 4, "each once");
 }

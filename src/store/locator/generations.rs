@@ -85,6 +85,7 @@ pub(super) struct Whole {
 #[derive(Debug)]
 pub(in crate::store) struct Generations {
     access: Access,
+    epoch: i64,
     others: Logs,
     known: Arc<Known>,
     /// Whether what follows is as it is in the database.
@@ -145,6 +146,7 @@ impl Generations {
     pub(in crate::store) fn new(access: Access, epoch: i64, alone: bool, known: Arc<Known>) -> Self {
         Self {
             access,
+            epoch,
             others: if alone { Logs::Nobody } else { Logs::AllBut(epoch) },
             known,
             sure: false,
@@ -169,40 +171,32 @@ impl Generations {
     }
 
     /// Before a transaction: a log that is long enough becomes a generation.
-    pub(in crate::store) async fn begin(
-        &mut self,
-        connection: &mut Connection,
-        epoch: i64,
-    ) -> Result<(), StoreError> {
+    pub(in crate::store) async fn begin(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         if self.access != Access::Serve {
             return Ok(());
         }
         if !self.sure {
-            self.look(connection, epoch).await?;
+            self.look(connection).await?;
         }
         if self.logged < KEYS_A_GENERATION {
             return Ok(());
         }
-        self.close_log(connection, epoch).await
+        self.close_log(connection).await
     }
 
     /// At the end: what is logged becomes a generation, which whoever looks reads faster.
-    pub(in crate::store) async fn end(
-        &mut self,
-        connection: &mut Connection,
-        epoch: i64,
-    ) -> Result<(), StoreError> {
+    pub(in crate::store) async fn end(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         if !self.sure || self.logged == 0 {
             return Ok(());
         }
-        self.close_log(connection, epoch).await
+        self.close_log(connection).await
     }
 
-    async fn close_log(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
+    async fn close_log(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         self.sure = false;
-        let mut tx = Tx::new(connection, epoch);
+        let mut tx = Tx::new(connection, self.epoch);
         begin(&mut tx).await?;
-        let made = from_log(&mut tx, epoch).await?;
+        let made = from_log(&mut tx, self.epoch).await?;
         commit(&mut tx).await?;
         if let Some((whole, blocks)) = made {
             self.learn(whole, &blocks);
@@ -258,18 +252,14 @@ impl Generations {
     }
 
     /// Takes over what commands have left; tells whether there is something to do.
-    pub(in crate::store) async fn adopt(
-        &mut self,
-        connection: &mut Connection,
-        epoch: i64,
-    ) -> Result<bool, StoreError> {
+    pub(in crate::store) async fn adopt(&mut self, connection: &mut Connection) -> Result<bool, StoreError> {
         if self.access != Access::Serve || !self.sure {
             return Ok(false);
         }
-        let mut tx = Tx::new(connection, epoch);
-        let argument = serde_json::json!({ "epoch": epoch, "alone": tx.alone() });
+        let mut tx = Tx::new(connection, self.epoch);
+        let argument = serde_json::json!({ "epoch": self.epoch, "alone": tx.alone() });
         if tx.change(&TAKE_OVER, &argument).await? > 0 {
-            self.look(connection, epoch).await?;
+            self.look(connection).await?;
         }
         Ok(self.unmerged())
     }
@@ -278,10 +268,9 @@ impl Generations {
     pub(in crate::store) async fn step(
         &mut self,
         connection: &mut Connection,
-        epoch: i64,
         pace: Pace,
     ) -> Result<(), StoreError> {
-        let mut tx = Tx::new(connection, epoch);
+        let mut tx = Tx::new(connection, self.epoch);
         if let Some(whole) = self.unread.front().copied() {
             return self.read(&mut tx, whole).await;
         }
@@ -298,7 +287,7 @@ impl Generations {
     }
 
     /// How it is in the database: what earlier runs left, what is whole, what is logged.
-    async fn look(&mut self, connection: &mut Connection, epoch: i64) -> Result<(), StoreError> {
+    async fn look(&mut self, connection: &mut Connection) -> Result<(), StoreError> {
         #[derive(Deserialize)]
         struct Epoch {
             epoch: i64,
@@ -309,8 +298,8 @@ impl Generations {
             keys: usize,
             state: String,
         }
-        let mut tx = Tx::new(connection, epoch);
-        let me = serde_json::json!({ "epoch": epoch, "alone": tx.alone() });
+        let mut tx = Tx::new(connection, self.epoch);
+        let me = serde_json::json!({ "epoch": self.epoch, "alone": tx.alone() });
         self.sure = false;
         begin(&mut tx).await?;
         tx.change(&TAKE_OVER, &me).await?;

@@ -264,11 +264,20 @@ mod tests {
 
         /// Before its next commit.
         async fn begin(&mut self, run: &mut Run) {
-            run.generations.begin(&mut self.connection, run.epoch).await.unwrap();
+            run.generations.begin(&mut self.connection).await.unwrap();
         }
 
         async fn step(&mut self, run: &mut Run) {
-            run.generations.step(&mut self.connection, run.epoch, Pace::Idle).await.unwrap();
+            run.generations.step(&mut self.connection, Pace::Idle).await.unwrap();
+        }
+
+        /// Two generations of numbers that lie among each other, and ten more in the log.
+        async fn two_and_a_log(&mut self, run: &mut Run) {
+            for generation in 0..2 {
+                self.note(run, (0..MANY).map(|one| one * 2 + generation)).await;
+            }
+            self.begin(run).await;
+            self.note(run, 2 * MANY..2 * MANY + 10).await;
         }
 
         /// Of these numbers, those that are found.
@@ -367,11 +376,7 @@ mod tests {
     async fn a_run_finds_what_an_earlier_one_left_and_begins_its_merging_anew() {
         let mut desk = Desk::new().await;
         let mut first = desk.run(Access::Serve, Ends::Never).await;
-        for generation in 0..2 {
-            desk.note(&mut first, (0..MANY).map(|one| one * 2 + generation)).await;
-        }
-        desk.begin(&mut first).await;
-        desk.note(&mut first, 2 * MANY..2 * MANY + 10).await;
+        desk.two_and_a_log(&mut first).await;
         desk.step(&mut first).await;
         assert_eq!(desk.generations().await, 3, "cut short");
 
@@ -413,7 +418,7 @@ mod tests {
         while server.generations.unmerged() {
             desk.step(&mut server).await;
         }
-        assert!(server.generations.adopt(&mut desk.connection, server.epoch).await.unwrap());
+        assert!(server.generations.adopt(&mut desk.connection).await.unwrap());
         while server.generations.unmerged() {
             desk.step(&mut server).await;
         }
@@ -428,11 +433,7 @@ mod tests {
     async fn what_is_struck_off_while_it_is_merged_stays_away() {
         let mut desk = Desk::new().await;
         let mut run = desk.run(Access::Serve, Ends::Never).await;
-        for generation in 0..2 {
-            desk.note(&mut run, (0..MANY).map(|one| one * 2 + generation)).await;
-        }
-        desk.begin(&mut run).await;
-        desk.note(&mut run, 2 * MANY..2 * MANY + 10).await;
+        desk.two_and_a_log(&mut run).await;
         let mut struck = 0;
         while run.generations.unmerged() {
             desk.step(&mut run).await;
