@@ -18,7 +18,7 @@ use crate::message::{IdSource, MessageId, Msisdn, Outbound, OutcomeKind, Purpose
 use crate::rules::delivery::Patience;
 use crate::rules::machines::correlator::Awaited;
 use crate::rules::machines::dispatcher::{Dispatcher, Line};
-use crate::rules::machines::doubt::Doubts;
+use crate::rules::machines::doubt::{Doubts, InDoubtPolicy};
 use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::outstanding::Outstanding;
 use crate::smpp::door::{Door, Pass};
@@ -41,6 +41,9 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
+/// Where what is in doubt is held, a carrier has this long after a bind came up to tell what it could not tell while there was
+/// none: hours may have passed.
+const LISTEN_MS: i64 = 5_000;
 /// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
 const MESSAGES_IN_HAND: usize = 16_000;
 /// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
@@ -129,6 +132,8 @@ pub struct LaneMachine {
     lease_lost: bool,
     recover_at: Option<i64>,
     stopping: bool,
+    /// Since when there has been a bind.
+    up_since: Option<i64>,
     outstanding: Outstanding<ChunkId, MessageId, Handed>,
     holdings: BTreeMap<ChunkId, Holding>,
     tally: Tally,
@@ -147,6 +152,7 @@ impl LaneMachine {
             lease_lost: false,
             recover_at: None,
             stopping: false,
+            up_since: None,
             outstanding: Outstanding::default(),
             holdings: BTreeMap::new(),
             tally: Tally::default(),
@@ -154,8 +160,9 @@ impl LaneMachine {
         }
     }
 
-    /// What is to be done next. `room`: parts the roomiest bind takes now.
-    pub fn step(&mut self, now: Now, room: usize, door: &Arc<Door>) -> Step {
+    /// What is to be done next. `room`: parts the roomiest bind takes now; none where no bind is up.
+    pub fn step(&mut self, now: Now, room: Option<usize>, door: &Arc<Door>) -> Step {
+        self.up_since = room.map(|_| self.up_since.unwrap_or(now.ms));
         if self.stopping {
             self.give_back();
             return Step::Stopped;
@@ -172,19 +179,15 @@ impl LaneMachine {
         if self.lease_lost || now.ms >= recover_at {
             return Step::Recover;
         }
-        let unknown = self.hands.values().flatten().filter(|hand| matches!(hand.history, History::Unknown));
-        let unknown: Vec<MessageId> =
-            unknown.flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect();
-        if !unknown.is_empty() {
+        let Some(room) = room.filter(|room| *room > 0) else { return Step::Room };
+        let unknown = self.unknown(now.ms);
+        if !unknown.is_empty() && !self.listens(now.ms) {
             return Step::History(unknown);
-        }
-        if room == 0 {
-            return Step::Room;
         }
         if now.ms >= self.look_at {
             return Step::Look;
         }
-        match self.dispatcher.next(now.ms) {
+        match self.next_line(now.ms) {
             None => Step::Wait(self.look_at),
             Some(line) if self.hands.contains_key(&line) => self.cut(&line, room, door, now),
             Some(line) => Step::Lease(line, self.settings.slice_parts.min(MESSAGES_A_LEASE)),
@@ -250,10 +253,13 @@ impl LaneMachine {
     /// The parts of the messages asked for that a carrier has taken already.
     pub fn history(&mut self, now: Now, answer: Result<HashMap<MessageId, Vec<i64>>, StoreError>) {
         let Ok(mut taken) = answer else { return self.rest(now) };
-        for hand in self.hands.values_mut().flatten().filter(|hand| matches!(hand.history, History::Unknown))
-        {
-            let of_hand = hand.left.iter().map(|one| one.message.id);
-            hand.history = History::Taken(of_hand.filter_map(|id| taken.remove_entry(&id)).collect());
+        for (line, hands) in &mut self.hands {
+            for hand in hands.iter_mut().filter(|hand| !hand.history.is_good(now.ms)) {
+                let of_hand = hand.left.iter().map(|one| one.message.id);
+                let taken = of_hand.filter_map(|id| taken.remove_entry(&id)).collect();
+                hand.history = History::Taken(taken, now.ms);
+                self.dispatcher.has_work(line.clone(), now.ms);
+            }
         }
     }
 
@@ -326,6 +332,31 @@ impl LaneMachine {
         self.look_at = self.look_at.min(now_ms + LOOK_EVERY_MS);
         self.looked_at = self.looked_at.min(now_ms);
         self.recover_at = self.recover_at.map(|at_ms| at_ms.min(now_ms + RECOVER_EVERY_MS));
+        self.up_since = self.up_since.map(|since_ms| since_ms.min(now_ms));
+    }
+
+    /// Whether a carrier has not had the time to tell what became of what is in doubt.
+    fn listens(&self, now_ms: i64) -> bool {
+        let since = self.up_since.unwrap_or(now_ms);
+        self.settings.doubts.policy == InDoubtPolicy::Hold && now_ms < since + LISTEN_MS
+    }
+
+    /// The messages in hand of which is to be asked whether a carrier has them.
+    fn unknown(&self, now_ms: i64) -> Vec<MessageId> {
+        let hands = self.hands.values().flatten().filter(|hand| !hand.history.is_good(now_ms));
+        hands.flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect()
+    }
+
+    /// The line whose turn it is. One of which something is to be asked comes back with the answer.
+    fn next_line(&mut self, now_ms: i64) -> Option<Line> {
+        loop {
+            let line = self.dispatcher.next(now_ms)?;
+            let waits = |hands: &VecDeque<Hand>| hands.iter().any(|hand| !hand.history.is_good(now_ms));
+            if !self.hands.get(&line).is_some_and(waits) {
+                return Some(line);
+            }
+            self.dispatcher.is_done(&line);
+        }
     }
 
     fn rest(&mut self, now: Now) {
@@ -340,7 +371,7 @@ impl LaneMachine {
             prepare(message, judgement, short_code)
         };
         let left: VecDeque<Prepared> = rest.map(cut).collect();
-        let history = if chunk.attempt == 0 { History::Taken(HashMap::new()) } else { History::Unknown };
+        let history = if chunk.attempt == 0 { History::First } else { History::Unknown };
         self.outstanding.begin(chunk.id, left.len());
         let of = Line { class: chunk.class, campaign: chunk.campaign.clone() };
         let holding = Holding { line: of, attempt: chunk.attempt, rest: Vec::new() };
@@ -416,8 +447,8 @@ impl LaneMachine {
             }
         };
         let taken = match &hand.history {
-            History::Taken(taken) => taken.get(&id).map(Vec::as_slice).unwrap_or_default(),
-            History::Unknown => &[],
+            History::Taken(taken, _) => taken.get(&id).map(Vec::as_slice).unwrap_or_default(),
+            History::First | History::Unknown => &[],
         };
         let not_after = one.message.expires_ms.map(|until_ms| instant_of(now, until_ms));
         // The carrier may try until the message's time or its people's hours end, whichever comes first.
@@ -504,3 +535,6 @@ pub enum Room {
     /// What was not written goes back into the queue.
     None,
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             () = wake.notified() => lane.machine().wake(),
             () = std::future::ready(()) => {}
         }
-        let room = lane.roomiest().map_or(0, |(_, room)| room);
+        let room = lane.binds.iter().filter(|bind| bind.may_submit()).map(|bind| bind.room()).max();
         let step = lane.machine().step(flow.now(), room, &flow.door);
         match step {
             Step::Look => {

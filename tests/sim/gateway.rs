@@ -233,7 +233,7 @@ impl World {
             if gateway.stopping {
                 gateway.lane.stop();
             }
-            let room = gateway.roomiest().map_or(0, |index| gateway.binds[index].room());
+            let room = gateway.binds.iter().filter(|bind| bind.up).map(BindSide::room).max();
             let step = gateway.lane.step(now, room, &gateway.door);
             let command = match step {
                 Step::Look => Command::Lines,

@@ -10,6 +10,10 @@ use crate::rules::machines::dispatcher::Line;
 use crate::smpp::door::Pass;
 use crate::store::{Check, ChunkId, SliceMark};
 
+/// A chunk that is tried again may be in hand for long, and receipts come meanwhile: what the memory says of it is asked again
+/// after this.
+const HISTORY_GOOD_MS: i64 = 1_000;
+
 /// A chunk being sent.
 #[derive(Debug)]
 pub(super) struct Hand {
@@ -24,8 +28,22 @@ pub(super) struct Hand {
 /// What is known of earlier attempts at a chunk's messages.
 #[derive(Debug)]
 pub(super) enum History {
+    /// There was none.
+    First,
     Unknown,
-    Taken(HashMap<MessageId, Vec<i64>>),
+    /// The parts that a carrier had taken at this time.
+    Taken(HashMap<MessageId, Vec<i64>>, i64),
+}
+
+impl History {
+    /// Whether nothing has to be asked before what is left may go.
+    pub(super) fn is_good(&self, now_ms: i64) -> bool {
+        match self {
+            Self::First => true,
+            Self::Unknown => false,
+            Self::Taken(_, asked_ms) => (0..HISTORY_GOOD_MS).contains(&(now_ms - asked_ms)),
+        }
+    }
 }
 
 /// A slice whose marks are being written: a piece of each chunk it reaches into.
