@@ -246,9 +246,11 @@ pub(super) async fn put(tx: &mut Tx<'_>) -> Result<(), StoreError> {
         let row = [tx.epoch.into(), keys.into()];
         return tx.insert(&LOG, std::iter::once(row)).await.map(drop);
     }
-    let mut entries: Vec<(&str, i64)> = tx.notes.noted.iter().map(|(key, id)| (key.as_str(), *id)).collect();
-    let (keys, blocks) = generations::sorted(&mut entries);
-    tx.notes.made = Some(generations::make(tx, keys, &blocks).await?);
+    let noted = std::mem::take(&mut tx.notes.noted);
+    let entries = noted.iter().map(|(key, id)| (key.as_str(), *id)).collect();
+    let (whole, _) = generations::make(tx, entries).await?;
+    tx.notes.made = Some(whole);
+    tx.notes.noted = noted;
     Ok(())
 }
 

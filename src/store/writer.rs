@@ -516,7 +516,7 @@ impl Writer {
         }
     }
 
-    /// One step of what can wait: reading and merging keys, and last carrying the write-ahead log over.
+    /// One step of what can wait: merging keys, and last carrying the write-ahead log over.
     async fn tidy(&mut self) {
         let Some(connection) = &mut self.connection else {
             self.untidy = false;

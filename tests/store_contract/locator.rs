@@ -120,7 +120,7 @@ async fn the_keys_of_an_older_database_are_found(place: Place) {
     // As the version before left it: a row a key, most of them merged and some not.
     place
         .meddle(
-            "drop table key_log; drop table key_block; drop table key_strikes; \
+            "drop table key_log; drop table key_block; drop table key_filter; drop table key_strikes; \
              alter table generation drop column state; alter table generation drop column keys; \
              delete from generation; insert into generation (id, epoch) values (0, 0), (7, 1); \
              create table locator (generation bigint not null, key text not null, id bigint not null); \

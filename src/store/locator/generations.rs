@@ -1,6 +1,6 @@
 //! Where new keys go: into a log, which becomes a generation when it is long enough; and what earlier runs have left.
 
-use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -34,6 +34,10 @@ const PACE: usize = 8;
 pub(super) const KEYS_A_STEP: usize = 8_192;
 /// Blocks a step reads or removes.
 pub(super) const BLOCKS_A_STEP: usize = 256;
+/// Pieces of a filter a step puts down: as much as the blocks of one.
+pub(super) const PIECES_A_STEP: usize = 32;
+/// Pieces read at once: some 700 KB.
+const PIECES_AT_ONCE: usize = 64;
 /// Steps at most between two commits.
 const STEPS: usize = 8;
 
@@ -43,6 +47,7 @@ static NEW_GENERATION: Sql = Sql::new(
 );
 static BLOCKS: Insert<3> =
     Insert::new("key_block", [Column::Int("generation"), Column::Text("first"), Column::Text("keys")]);
+static PIECES: Insert<2> = Insert::new("key_filter", [Column::Int("generation"), Column::Text("bits")]);
 
 /// What servers left that have ended, on SQLite all others, else those of this node; and what commands have made, which merge
 /// it themselves until somebody else does. Generations of no run were made by a migration.
@@ -72,6 +77,14 @@ static CLEAR: Sql = Sql::new(
     "delete from key_block where id in ( \
          select id from key_block where generation = {int generation} order by first limit {int blocks})",
 );
+static FILTER: Sql = Sql::new(
+    "select id || '\n' || bits from key_filter where generation = {int generation} and id > {int behind} \
+     order by id limit {int pieces}",
+);
+static CLEAR_FILTER: Sql = Sql::new(
+    "delete from key_filter where id in ( \
+         select id from key_filter where generation = {int generation} order by id limit {int pieces})",
+);
 static FORGET: Sql = Sql::new("delete from generation where id = {int generation}");
 
 /// A generation that is whole, and its keys.
@@ -94,9 +107,8 @@ pub(in crate::store) struct Generations {
     logged: usize,
     whole: Vec<Whole>,
     gone: Vec<i64>,
-    /// Those of earlier runs, which have no filter yet.
-    unread: VecDeque<Whole>,
-    reading: Option<Reading>,
+    /// Those that were made without a filter.
+    bare: Vec<i64>,
     /// Each of smaller generations than the one before it, which waits.
     merges: Vec<Merge>,
     /// Keys noted and not made up for by merging.
@@ -120,13 +132,6 @@ impl Pace {
             Self::Busy | Self::Idle => ALIKE,
         }
     }
-}
-
-/// How far a generation is read for its filter.
-#[derive(Debug)]
-struct Reading {
-    filter: Filter,
-    behind: Behind,
 }
 
 /// A place in a generation: behind this block.
@@ -153,8 +158,7 @@ impl Generations {
             logged: 0,
             whole: Vec::new(),
             gone: Vec::new(),
-            unread: VecDeque::new(),
-            reading: None,
+            bare: Vec::new(),
             merges: Vec::new(),
             debt: 0,
         }
@@ -198,8 +202,8 @@ impl Generations {
         begin(&mut tx).await?;
         let made = from_log(&mut tx, self.epoch).await?;
         commit(&mut tx).await?;
-        if let Some((whole, blocks)) = made {
-            self.learn(whole, &blocks);
+        if let Some((whole, filter)) = made {
+            self.known.knows(whole.id, filter, &[]);
             self.whole.push(whole);
         }
         self.known.young_are([]);
@@ -235,7 +239,7 @@ impl Generations {
 
     /// Whether there is something to do in an idle moment.
     pub(in crate::store) fn unmerged(&self) -> bool {
-        !self.unread.is_empty() || self.is_due(Pace::Idle)
+        self.is_due(Pace::Idle)
     }
 
     fn is_due(&self, pace: Pace) -> bool {
@@ -244,11 +248,7 @@ impl Generations {
 
     /// Steps that should not wait.
     pub(in crate::store) fn overdue(&self) -> usize {
-        match (self.unread.is_empty(), self.is_due(Pace::Busy)) {
-            (false, _) => 1,
-            (true, true) => self.debt / KEYS_A_STEP,
-            (true, false) => 0,
-        }
+        if self.is_due(Pace::Busy) { self.debt / KEYS_A_STEP } else { 0 }
     }
 
     /// Takes over what commands have left; tells whether there is something to do.
@@ -271,9 +271,6 @@ impl Generations {
         pace: Pace,
     ) -> Result<(), StoreError> {
         let mut tx = Tx::new(connection, self.epoch);
-        if let Some(whole) = self.unread.front().copied() {
-            return self.read(&mut tx, whole).await;
-        }
         self.debt = self.debt.saturating_sub(KEYS_A_STEP);
         begin(&mut tx).await?;
         let done = match self.gone.last().copied() {
@@ -319,8 +316,13 @@ impl Generations {
         self.gone = of("gone").map(|row| row.id).collect();
         let whole = &self.whole;
         self.known.only(|generation| whole.iter().any(|one| one.id == generation));
-        self.unread = whole.iter().filter(|one| !self.known.has(one.id)).copied().collect();
-        self.reading = None;
+        self.bare.clear();
+        let mut unknown: Vec<Whole> = whole.iter().filter(|one| !self.known.has(one.id)).copied().collect();
+        // Where there is no room for all: as many as possible, since each without is probed.
+        unknown.sort_unstable_by_key(|one| one.keys);
+        for whole in unknown {
+            self.recall(&mut tx, whole).await?;
+        }
         let young = || logged.iter().flat_map(|keys| block::entries(keys));
         self.logged = young().count();
         self.known.young_are(young());
@@ -329,46 +331,46 @@ impl Generations {
         Ok(())
     }
 
-    /// A filter for what was just made.
-    fn learn(&self, whole: Whole, blocks: &[Block]) {
-        let Some(mut filter) = self.known.filter(whole.keys, &[]) else { return };
-        blocks.iter().flat_map(|block| block::entries(&block.keys)).for_each(|(key, _)| filter.note(key));
-        self.known.knows(whole.id, filter);
-    }
-
-    /// Reads on in a generation, for its filter.
-    async fn read(&mut self, tx: &mut Tx<'_>, whole: Whole) -> Result<(), StoreError> {
-        let reading = self.reading.take().or_else(|| {
-            self.known.filter(whole.keys, &[]).map(|filter| Reading { filter, behind: Behind::default() })
-        });
-        let Some(mut reading) = reading else {
-            // No room: it is probed.
-            self.unread.pop_front();
+    /// Reads a filter that was kept.
+    async fn recall(&mut self, tx: &mut Tx<'_>, whole: Whole) -> Result<(), StoreError> {
+        if !self.known.has_room(whole.keys, &[]) {
             return Ok(());
-        };
-        let blocks = next(tx, whole.id, &reading.behind, BLOCKS_A_STEP).await?;
-        for (behind, keys) in &blocks {
-            block::entries(keys).for_each(|(key, _)| reading.filter.note(key));
-            reading.behind.clone_from(behind);
         }
-        if blocks.len() == BLOCKS_A_STEP {
-            self.reading = Some(reading);
-        } else {
-            self.unread.pop_front();
-            self.known.knows(whole.id, reading.filter);
+        let mut pieces = Vec::new();
+        let mut behind = 0;
+        loop {
+            let next = serde_json::json!({
+                "generation": whole.id, "behind": behind, "pieces": PIECES_AT_ONCE,
+            });
+            let texts = tx.texts(&FILTER, argument(&next)?).await?;
+            for (id, bits) in texts.iter().filter_map(|text| text.split_once('\n')) {
+                behind = id.parse().unwrap_or(behind);
+                pieces.push(bits.to_owned());
+            }
+            if texts.len() < PIECES_AT_ONCE {
+                break;
+            }
+        }
+        match Filter::of(&pieces) {
+            Some(filter) => self.known.knows(whole.id, filter, &[]),
+            None => self.bare.push(whole.id),
         }
         Ok(())
     }
 
     /// Removes some of what is merged.
     async fn clear(&mut self, tx: &mut Tx<'_>, generation: i64) -> Result<(), StoreError> {
-        let some = serde_json::json!({ "generation": generation, "blocks": BLOCKS_A_STEP });
-        let removed = tx.change(&CLEAR, &some).await?;
-        if removed < BLOCKS_A_STEP as u64 {
+        let some = serde_json::json!({
+            "generation": generation, "blocks": BLOCKS_A_STEP, "pieces": PIECES_A_STEP,
+        });
+        let blocks = tx.change(&CLEAR, &some).await?;
+        let pieces = tx.change(&CLEAR_FILTER, &some).await?;
+        let clear = blocks < BLOCKS_A_STEP as u64 && pieces < PIECES_A_STEP as u64;
+        if clear {
             tx.change(&FORGET, &some).await?;
         }
         commit(tx).await?;
-        if removed < BLOCKS_A_STEP as u64 {
+        if clear {
             self.gone.retain(|gone| *gone != generation);
         }
         Ok(())
@@ -395,16 +397,18 @@ impl Generations {
         if let Step::Merged(Merged { into, from, filter }) = step {
             self.merges.pop();
             // In this order: who looks meanwhile finds the keys here or there.
-            filter.into_iter().for_each(|filter| self.known.knows(into.id, filter));
+            filter.into_iter().for_each(|filter| self.known.knows(into.id, filter, &from));
             self.known.only(|generation| !from.contains(&generation));
             self.whole.retain(|one| !from.contains(&one.id));
+            self.bare.retain(|one| !from.contains(one));
             self.whole.push(into);
             self.gone.extend(from);
         }
         Ok(())
     }
 
-    /// Generations of the smallest size of which there are so many, but for those that are being merged.
+    /// Generations of the smallest size of which there are so many, but for those that are being merged; else one that has no
+    /// filter and is copied for it.
     fn due(&self, pace: Pace) -> Option<Vec<Whole>> {
         let mut sizes: Vec<Vec<Whole>> = Vec::new();
         let merging = |whole: &&Whole| self.merges.iter().any(|merge| merge.takes(whole.id));
@@ -414,9 +418,12 @@ impl Generations {
             sizes[size].push(*whole);
         }
         let enough = |(size, of): &(usize, Vec<Whole>)| of.len() >= pace.alike(*size);
-        let (_, mut due) = sizes.into_iter().enumerate().find(enough)?;
-        due.truncate(AT_ONCE);
-        Some(due)
+        if let Some((_, mut due)) = sizes.into_iter().enumerate().find(enough) {
+            due.truncate(AT_ONCE);
+            return Some(due);
+        }
+        let bare = |whole: &&Whole| self.bare.contains(&whole.id) && self.known.has_room(whole.keys, &[]);
+        self.whole.iter().filter(|whole| !merging(whole)).find(bare).map(|whole| vec![*whole])
     }
 }
 
@@ -426,30 +433,29 @@ fn size(keys: usize) -> usize {
 }
 
 /// Makes a generation of what a run has logged, if it has.
-async fn from_log(tx: &mut Tx<'_>, epoch: i64) -> Result<Option<(Whole, Vec<Block>)>, StoreError> {
+async fn from_log(tx: &mut Tx<'_>, epoch: i64) -> Result<Option<(Whole, Filter)>, StoreError> {
     let texts = tx.texts(&TAKE_LOG, argument(&serde_json::json!({ "epoch": epoch }))?).await?;
-    let mut entries: Vec<(&str, i64)> = texts.iter().flat_map(|keys| block::entries(keys)).collect();
-    if entries.is_empty() {
-        return Ok(None);
-    }
-    let (keys, blocks) = sorted(&mut entries);
-    Ok(Some((make(tx, keys, &blocks).await?, blocks)))
+    let entries: Vec<(&str, i64)> = texts.iter().flat_map(|keys| block::entries(keys)).collect();
+    if entries.is_empty() { Ok(None) } else { make(tx, entries).await.map(Some) }
 }
 
-/// Entries in order, each once, as blocks; and how many they are.
-pub(super) fn sorted(entries: &mut Vec<(&str, i64)>) -> (usize, Vec<Block>) {
+/// Makes a generation of entries, each once.
+pub(super) async fn make(
+    tx: &mut Tx<'_>,
+    mut entries: Vec<(&str, i64)>,
+) -> Result<(Whole, Filter), StoreError> {
     entries.sort_unstable();
     entries.dedup();
+    let mut filter = Filter::new(entries.len());
     let mut blocks = Blocks::default();
-    entries.iter().for_each(|(key, id)| blocks.push(key, *id));
-    (entries.len(), blocks.take())
-}
-
-/// Makes a generation of blocks.
-pub(super) async fn make(tx: &mut Tx<'_>, keys: usize, blocks: &[Block]) -> Result<Whole, StoreError> {
-    let whole = new(tx, "whole", keys).await?;
-    insert(tx, whole.id, blocks).await?;
-    Ok(whole)
+    for (key, id) in &entries {
+        filter.note(key);
+        blocks.push(key, *id);
+    }
+    let whole = new(tx, "whole", entries.len()).await?;
+    insert(tx, whole.id, &blocks.take()).await?;
+    keep(tx, whole.id, &filter, 0..filter.pieces()).await?;
+    Ok((whole, filter))
 }
 
 /// A generation of this run, with no block yet.
@@ -466,6 +472,17 @@ pub(super) async fn insert(tx: &mut Tx<'_>, generation: i64, blocks: &[Block]) -
         .iter()
         .map(|block| [Value::Int(generation), block.first.as_str().into(), block.keys.as_str().into()]);
     tx.insert(&BLOCKS, rows).await.map(drop)
+}
+
+/// These pieces of its filter.
+pub(super) async fn keep(
+    tx: &mut Tx<'_>,
+    generation: i64,
+    filter: &Filter,
+    pieces: Range<usize>,
+) -> Result<(), StoreError> {
+    let rows = filter.texts(pieces).map(|bits| [Value::Int(generation), Value::Text(bits.into())]);
+    tx.insert(&PIECES, rows).await.map(drop)
 }
 
 /// The next blocks of a generation, each with its place.

@@ -4,8 +4,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::ops::Range;
 use std::sync::{OnceLock, PoisonError, RwLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use serde::Serialize;
 
 use super::block;
@@ -17,6 +20,8 @@ const LOOKS: u64 = 4;
 /// there are more, the generations without one are probed, some fifty microseconds a key. Those that are being filled come on
 /// top, and take the place of others.
 const FILTERS_OCTETS: usize = 64 << 20;
+/// A filter is kept in pieces of so many words: texts of some 11,000 characters.
+const PIECE_WORDS: usize = 1_024;
 
 /// Written by the writer alone, read by everybody.
 #[derive(Debug, Default)]
@@ -127,18 +132,18 @@ impl Known {
         *self.young.write().unwrap_or_else(PoisonError::into_inner) = young;
     }
 
-    /// A filter for so many keys, which takes the place of those of these generations; none where there is no room.
-    pub(super) fn filter(&self, keys: usize, instead: &[i64]) -> Option<Filter> {
+    /// Whether there is room for a filter of so many keys, which takes the place of those of these generations.
+    pub(super) fn has_room(&self, keys: usize, instead: &[i64]) -> bool {
         let filters = self.filters.read().unwrap_or_else(PoisonError::into_inner);
-        let filter = Filter::octets(keys);
-        let stay = filters.iter().filter(|(generation, _)| !instead.contains(generation));
-        let all: usize = stay.map(|(_, filter)| filter.bits.len() * size_of::<u64>()).sum();
-        (all + filter <= FILTERS_OCTETS).then(|| Filter::new(keys))
+        octets(&filters, instead) + Filter::octets(keys) <= FILTERS_OCTETS
     }
 
-    /// A generation is there, and its filter holds all of its keys.
-    pub(super) fn knows(&self, generation: i64, filter: Filter) {
-        self.filters.write().unwrap_or_else(PoisonError::into_inner).push((generation, filter));
+    /// A generation is there, and its filter holds all of its keys: it is in mind, where there is room.
+    pub(super) fn knows(&self, generation: i64, filter: Filter, instead: &[i64]) {
+        let mut filters = self.filters.write().unwrap_or_else(PoisonError::into_inner);
+        if octets(&filters, instead) + filter.bits.len() * size_of::<u64>() <= FILTERS_OCTETS {
+            filters.push((generation, filter));
+        }
     }
 
     /// Only these generations are left.
@@ -154,12 +159,19 @@ impl Known {
     }
 }
 
+/// How much these filters take but for those of some generations.
+fn octets(filters: &[(i64, Filter)], but: &[i64]) -> usize {
+    let stay = filters.iter().filter(|(generation, _)| !but.contains(generation));
+    stay.map(|(_, filter)| filter.bits.len() * size_of::<u64>()).sum()
+}
+
 impl Filter {
     fn octets(keys: usize) -> usize {
         (keys.max(1) * BITS_A_KEY).div_ceil(64) * size_of::<u64>()
     }
 
-    fn new(keys: usize) -> Self {
+    /// For so many keys.
+    pub(super) fn new(keys: usize) -> Self {
         Self { bits: vec![0; Self::octets(keys) / size_of::<u64>()].into_boxed_slice() }
     }
 
@@ -168,6 +180,33 @@ impl Filter {
         for place in self.places(hash(key)) {
             self.bits[place / 64] |= 1 << (place % 64);
         }
+    }
+
+    /// How many pieces it is kept in.
+    pub(super) fn pieces(&self) -> usize {
+        self.bits.len().div_ceil(PIECE_WORDS)
+    }
+
+    /// Some of its pieces as texts, from 0.
+    pub(super) fn texts(&self, of: Range<usize>) -> impl Iterator<Item = String> {
+        self.bits.chunks(PIECE_WORDS).skip(of.start).take(of.len()).map(|words| {
+            let octets: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            BASE64.encode(octets)
+        })
+    }
+
+    /// The one whose pieces, in their order, are these; none where they are those of no filter.
+    pub(super) fn of(texts: &[String]) -> Option<Self> {
+        let mut bits = Vec::new();
+        for text in texts {
+            let octets = BASE64.decode(text).ok()?;
+            let (words, rest) = octets.as_chunks::<8>();
+            if !rest.is_empty() {
+                return None;
+            }
+            bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+        }
+        (!bits.is_empty()).then(|| Self { bits: bits.into_boxed_slice() })
     }
 
     fn may_hold(&self, hash: u64) -> bool {
@@ -232,8 +271,8 @@ mod tests {
         of.map(|one| format!("m{}", 447_700_000_000 + one)).collect()
     }
 
-    fn filled(known: &Known, keys: &[String]) -> Filter {
-        let mut filter = known.filter(keys.len(), &[]).unwrap();
+    fn filled(keys: &[String]) -> Filter {
+        let mut filter = Filter::new(keys.len());
         keys.iter().for_each(|key| filter.note(key));
         filter
     }
@@ -242,7 +281,7 @@ mod tests {
     fn a_key_is_found_in_its_generation_and_hardly_ever_in_another() {
         let known = Known::default();
         let (mine, others) = (keys(0..KEYS), keys(KEYS..2 * KEYS));
-        known.knows(7, filled(&known, &mine));
+        known.knows(7, filled(&mine), &[]);
         let asked = known.ask(&mine);
         assert_eq!((asked.known, asked.logs), (vec![7], Logs::All));
         assert_eq!(asked.at, mine.iter().map(|key| Place { generation: 7, key }).collect::<Vec<_>>());
@@ -250,6 +289,19 @@ mod tests {
         assert!(wrong < KEYS / 50, "{wrong}");
         known.only(|generation| generation != 7);
         assert_eq!(known.ask(&mine).known, [0_i64; 0]);
+    }
+
+    #[test]
+    fn a_filter_that_was_kept_is_the_one_it_was() {
+        let mine = keys(0..KEYS);
+        let kept = filled(&mine);
+        let mut texts: Vec<String> = kept.texts(0..2).collect();
+        texts.extend(kept.texts(2..kept.pieces()));
+        assert_eq!(texts.len(), kept.pieces());
+        assert_eq!(Filter::of(&texts).unwrap().bits, kept.bits);
+        assert!(Filter::of(&[]).is_none());
+        assert!(Filter::of(&["AAAA".to_owned()]).is_none(), "a piece of a word");
+        assert!(Filter::of(&["no bits".to_owned()]).is_none());
     }
 
     #[test]
@@ -270,9 +322,13 @@ mod tests {
     fn there_is_no_filter_past_the_bound() {
         let known = Known::default();
         let most = FILTERS_OCTETS * 8 / BITS_A_KEY;
-        known.knows(1, known.filter(most - 1_000, &[]).unwrap());
-        assert!(known.filter(500, &[]).is_some());
-        assert!(known.filter(2_000, &[]).is_none());
-        assert!(known.filter(2_000, &[1]).is_some(), "it takes the other one's place");
+        known.knows(1, Filter::new(most - 1_000), &[]);
+        assert!(known.has_room(500, &[]));
+        assert!(!known.has_room(2_000, &[]));
+        assert!(known.has_room(2_000, &[1]), "it takes the other one's place");
+        known.knows(2, Filter::new(2_000), &[]);
+        assert!(known.has(1) && !known.has(2));
+        known.knows(2, Filter::new(2_000), &[1]);
+        assert!(known.has(2));
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Sql;
 use super::block::{self, Blocks, Entry};
-use super::generations::{self, BLOCKS_A_STEP, Behind, KEYS_A_STEP, Whole, next};
+use super::generations::{self, BLOCKS_A_STEP, Behind, KEYS_A_STEP, PIECES_A_STEP, Whole, next};
 use super::known::{Filter, Known};
 use crate::store::engine::Tx;
 use crate::store::error::StoreError;
@@ -37,6 +37,8 @@ pub(super) struct Merge {
     into: i64,
     from: Vec<Source>,
     filter: Option<Filter>,
+    /// Pieces of it that are put down.
+    kept: usize,
     /// How often keys had been struck off when the sources were read.
     strikes: i64,
     /// The last entry that was copied, and how many were.
@@ -75,7 +77,8 @@ impl Merge {
     /// Begins, in the transaction of the first step.
     pub(super) async fn begin(tx: &mut Tx<'_>, from: Vec<Whole>, known: &Known) -> Result<Self, StoreError> {
         let instead: Vec<i64> = from.iter().map(|whole| whole.id).collect();
-        let filter = known.filter(from.iter().map(|whole| whole.keys).sum(), &instead);
+        let keys = from.iter().map(|whole| whole.keys).sum();
+        let filter = known.has_room(keys, &instead).then(|| Filter::new(keys));
         let into = generations::new(tx, "building", 0).await?.id;
         let from = from.into_iter().map(|whole| Source {
             whole,
@@ -83,7 +86,7 @@ impl Merge {
             entries: VecDeque::new(),
             ended: false,
         });
-        Ok(Self { into, from: from.collect(), filter, strikes: 0, upto: None, keys: 0 })
+        Ok(Self { into, from: from.collect(), filter, kept: 0, strikes: 0, upto: None, keys: 0 })
     }
 
     /// Whether this generation is one of them.
@@ -124,6 +127,14 @@ impl Merge {
         self.keys += keys;
         if self.from.iter().any(|source| !source.ended || !source.entries.is_empty()) {
             return Ok(Step::Copied);
+        }
+        if let Some(filter) = &self.filter {
+            let upto = filter.pieces().min(self.kept + PIECES_A_STEP);
+            generations::keep(tx, self.into, filter, self.kept..upto).await?;
+            self.kept = upto;
+            if upto < filter.pieces() {
+                return Ok(Step::Copied);
+            }
         }
         let from: Vec<i64> = self.from.iter().map(|source| source.whole.id).collect();
         let finish = serde_json::json!({ "into": self.into, "keys": self.keys, "generations": from });
@@ -299,6 +310,11 @@ mod tests {
             self.connection.plain("commit").await.unwrap();
         }
 
+        /// The generations that this run has a filter for.
+        fn known(&self, run: &Run) -> usize {
+            run.generations.known().ask(&[]).known.len()
+        }
+
         async fn count(&mut self, sql: &'static Sql) -> i64 {
             let all = r#"{ "all": 1 }"#.to_owned();
             self.connection.texts(sql, all).await.unwrap()[0].as_ref().unwrap().parse().unwrap()
@@ -382,12 +398,51 @@ mod tests {
 
         let mut second = desk.run(Access::Serve, Ends::Now).await;
         desk.begin(&mut second).await;
-        assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010, "before there is a filter");
+        assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010, "before they are merged");
         while second.generations.unmerged() {
             desk.step(&mut second).await;
         }
         assert_eq!(desk.found(&second, 0..2 * MANY + 10).await, 40_010);
         assert_eq!((desk.generations().await, desk.entries().await), (1, 40_010));
+    }
+
+    #[tokio::test]
+    async fn a_run_has_the_filters_that_earlier_ones_and_commands_made() {
+        let mut desk = Desk::new().await;
+        let mut first = desk.run(Access::Serve, Ends::Now).await;
+        for generation in 0..4 {
+            desk.note(&mut first, (0..MANY).map(|one| one * 4 + generation)).await;
+        }
+        desk.begin(&mut first).await;
+        while first.generations.unmerged() {
+            desk.step(&mut first).await;
+        }
+        desk.note(&mut first, 4 * MANY..5 * MANY).await;
+        desk.begin(&mut first).await;
+        let mut command = desk.run(Access::Beside, Ends::Now).await;
+        desk.note(&mut command, 5 * MANY..5 * MANY + 10).await;
+        let mut second = desk.run(Access::Serve, Ends::Now).await;
+        desk.begin(&mut second).await;
+        assert_eq!((desk.generations().await, desk.known(&second)), (3, 3));
+        assert_eq!(desk.found(&second, 0..5 * MANY + 10).await as i64, 5 * MANY + 10);
+    }
+
+    #[tokio::test]
+    async fn a_generation_that_has_no_filter_is_copied_for_one() {
+        static LOSE: Sql = Sql::new("delete from key_filter where {int all} = 1 returning cast(id as text)");
+        let mut desk = Desk::new().await;
+        let mut first = desk.run(Access::Serve, Ends::Now).await;
+        desk.note(&mut first, 0..MANY).await;
+        desk.begin(&mut first).await;
+        desk.connection.texts(&LOSE, r#"{ "all": 1 }"#.to_owned()).await.unwrap();
+        let mut second = desk.run(Access::Serve, Ends::Now).await;
+        desk.begin(&mut second).await;
+        assert_eq!((desk.known(&second), desk.found(&second, 0..MANY).await), (0, MANY as usize));
+        while second.generations.unmerged() {
+            desk.step(&mut second).await;
+        }
+        assert_eq!((desk.generations().await, desk.known(&second)), (1, 1));
+        assert_eq!((desk.entries().await, desk.found(&second, 0..MANY).await), (MANY, MANY as usize));
     }
 
     #[tokio::test]

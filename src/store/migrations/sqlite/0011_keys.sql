@@ -12,6 +12,13 @@ create table key_block (
     keys text not null
 ) strict;
 create index key_block_first on key_block (generation, first);
+-- What a generation holds, near enough, in pieces: a server has it in memory and reads it again at its start.
+create table key_filter (
+    id integer primary key,
+    generation integer not null,
+    bits text not null
+) strict;
+create index key_filter_generation on key_filter (generation);
 
 alter table generation add column state text not null default 'whole';
 alter table generation add column keys integer not null default 0;
