@@ -267,7 +267,7 @@ mod tests {
 
     const KEYS: usize = 30_000;
 
-    fn keys(of: std::ops::Range<usize>) -> Vec<String> {
+    fn keys(of: Range<usize>) -> Vec<String> {
         of.map(|one| format!("m{}", 447_700_000_000 + one)).collect()
     }
 
