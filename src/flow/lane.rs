@@ -254,7 +254,7 @@ impl LaneMachine {
     pub fn history(&mut self, now: Now, answer: Result<HashMap<MessageId, Vec<i64>>, StoreError>) {
         let Ok(mut taken) = answer else { return self.rest(now) };
         for (line, hands) in &mut self.hands {
-            for hand in hands.iter_mut().filter(|hand| !hand.history.is_good(now.ms)) {
+            for hand in hands.iter_mut().filter(|hand| !matches!(hand.history, History::First)) {
                 let of_hand = hand.left.iter().map(|one| one.message.id);
                 let taken = of_hand.filter_map(|id| taken.remove_entry(&id)).collect();
                 hand.history = History::Taken(taken, now.ms);
@@ -341,10 +341,13 @@ impl LaneMachine {
         self.settings.doubts.policy == InDoubtPolicy::Hold && now_ms < since + LISTEN_MS
     }
 
-    /// The messages in hand of which is to be asked whether a carrier has them.
+    /// The messages in hand of which is to be asked whether a carrier has them: where anything is, all that are tried again.
     fn unknown(&self, now_ms: i64) -> Vec<MessageId> {
-        let hands = self.hands.values().flatten().filter(|hand| !hand.history.is_good(now_ms));
-        hands.flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect()
+        let again = || self.hands.values().flatten().filter(|hand| !matches!(hand.history, History::First));
+        if again().all(|hand| hand.history.is_good(now_ms)) {
+            return Vec::new();
+        }
+        again().flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect()
     }
 
     /// The line whose turn it is. One of which something is to be asked comes back with the answer.

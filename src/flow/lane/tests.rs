@@ -126,3 +126,24 @@ fn a_chunk_that_is_long_in_hand_is_asked_about_again_before_the_rest_of_it_goes(
     assert!(matches!(bench.goes_on(), Step::Mark(_)));
     assert_eq!(bench.sends(), [19], "word of the others came while the first ten went");
 }
+
+#[test]
+fn what_is_known_of_one_chunk_is_not_forgotten_when_another_one_is_asked_about() {
+    let mut bench = Bench::new(InDoubtPolicy::Resend);
+    bench.takes(1, Class::Survey, 1, &[10, 11]);
+    assert!(matches!(bench.goes_on(), Step::History(_)));
+    bench.has(&[10]);
+    bench.takes(2, Class::Transactional, 1, &[20]);
+    assert!(
+        matches!(bench.goes_on(), Step::History(asked) if asked.len() == 3),
+        "asked while the first is fresh"
+    );
+    bench.pass(1_000);
+    bench.has(&[10]);
+    let mut sent = Vec::new();
+    for _ in 0..2 {
+        assert!(matches!(bench.goes_on(), Step::Mark(_)));
+        sent.extend(bench.sends());
+    }
+    assert_eq!(sent, [20, 11]);
+}
