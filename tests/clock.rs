@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use backchat::app::Server;
 use backchat::clock::Clock;
 use backchat::config;
-use backchat::flow::lane::{LaneMachine, LaneSettings, Now, Step};
+use backchat::flow::lane::{Hearing, LaneMachine, LaneSettings, Now, Step};
 use backchat::message::Msisdn;
 use backchat::rules::delivery::Patience;
 use backchat::rules::machines::doubt::{AfterHold, Doubts, InDoubtPolicy};
@@ -106,9 +106,11 @@ fn a_lane_that_rests_after_a_failure_does_not_rest_an_hour_longer_when_the_clock
         planted: Planted::NONE,
     });
     let (door, now) = (Arc::<Door>::default(), |ms| Now { instant: Instant::now(), ms });
-    assert!(matches!(lane.step(now(HOUR_MS), Some(10), &door), Step::Look));
+    assert!(matches!(lane.step(now(HOUR_MS), 10, Hearing::Yes, &door), Step::Look));
     lane.looked(now(HOUR_MS), Err(StoreError::Busy));
-    assert!(matches!(lane.step(now(HOUR_MS), Some(10), &door), Step::Wait(until_ms) if until_ms > HOUR_MS));
-    assert!(matches!(lane.step(now(0), Some(10), &door), Step::Wait(until_ms) if until_ms <= 1_000));
-    assert!(matches!(lane.step(now(1_000), Some(10), &door), Step::Look));
+    assert!(
+        matches!(lane.step(now(HOUR_MS), 10, Hearing::Yes, &door), Step::Wait(until_ms) if until_ms > HOUR_MS)
+    );
+    assert!(matches!(lane.step(now(0), 10, Hearing::Yes, &door), Step::Wait(until_ms) if until_ms <= 1_000));
+    assert!(matches!(lane.step(now(1_000), 10, Hearing::Yes, &door), Step::Look));
 }

@@ -41,9 +41,9 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
-/// Where what is in doubt is held, a carrier has this long after a bind came up to tell what it could not tell while there was
-/// none: hours may have passed.
-const LISTEN_MS: i64 = 5_000;
+/// Where what is in doubt is held, a carrier has this long after a bind by which receipts come is up to tell what it could not
+/// tell while there was none: hours may have passed. What is to be tried again is put off by as much meanwhile.
+const LISTEN: Duration = Duration::from_secs(5);
 /// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
 const MESSAGES_IN_HAND: usize = 16_000;
 /// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
@@ -116,6 +116,8 @@ struct Holding {
     line: Line,
     attempt: i64,
     rest: Vec<MessageId>,
+    /// How long that waits.
+    wait: Duration,
 }
 
 /// A carrier account's work.
@@ -132,8 +134,10 @@ pub struct LaneMachine {
     lease_lost: bool,
     recover_at: Option<i64>,
     stopping: bool,
-    /// Since when there has been a bind.
-    up_since: Option<i64>,
+    /// Since when a receipt could come.
+    heard_since: Option<i64>,
+    /// What is asked about was answered just now: it is good however long that took.
+    answered: bool,
     outstanding: Outstanding<ChunkId, MessageId, Handed>,
     holdings: BTreeMap<ChunkId, Holding>,
     tally: Tally,
@@ -152,7 +156,8 @@ impl LaneMachine {
             lease_lost: false,
             recover_at: None,
             stopping: false,
-            up_since: None,
+            heard_since: None,
+            answered: false,
             outstanding: Outstanding::default(),
             holdings: BTreeMap::new(),
             tally: Tally::default(),
@@ -160,9 +165,13 @@ impl LaneMachine {
         }
     }
 
-    /// What is to be done next. `room`: parts the roomiest bind takes now; none where no bind is up.
-    pub fn step(&mut self, now: Now, room: Option<usize>, door: &Arc<Door>) -> Step {
-        self.up_since = room.map(|_| self.up_since.unwrap_or(now.ms));
+    /// What is to be done next. `room`: parts the roomiest bind takes now.
+    pub fn step(&mut self, now: Now, room: usize, hearing: Hearing, door: &Arc<Door>) -> Step {
+        self.heard_since = match hearing {
+            Hearing::Yes => Some(self.heard_since.unwrap_or(now.ms)),
+            Hearing::No => None,
+        };
+        let answered = std::mem::take(&mut self.answered);
         if self.stopping {
             self.give_back();
             return Step::Stopped;
@@ -172,26 +181,40 @@ impl LaneMachine {
             return Step::Wait(self.pause_until);
         }
         if let Some(cut) = &self.cut {
-            return cut.step();
+            if self.hands.get(&cut.line).is_none_or(|hands| hands.iter().all(|hand| hand.is_good(now.ms))) {
+                return cut.step();
+            }
+            // The memory was away, and who knows what it was told since.
+            self.uncut();
         }
         // The start has just done it.
         let recover_at = *self.recover_at.get_or_insert(now.ms + RECOVER_EVERY_MS);
         if self.lease_lost || now.ms >= recover_at {
             return Step::Recover;
         }
-        let Some(room) = room.filter(|room| *room > 0) else { return Step::Room };
+        if room == 0 {
+            return Step::Room;
+        }
+        if self.listens(now.ms) {
+            self.put_off(now.ms);
+        }
         let unknown = self.unknown(now.ms);
-        if !unknown.is_empty() && !self.listens(now.ms) {
+        if !unknown.is_empty() {
             return Step::History(unknown);
         }
-        if now.ms >= self.look_at {
+        if now.ms >= self.look_at && !answered {
             return Step::Look;
         }
-        match self.next_line(now.ms) {
+        match self.dispatcher.next(now.ms) {
             None => Step::Wait(self.look_at),
             Some(line) if self.hands.contains_key(&line) => self.cut(&line, room, door, now),
             Some(line) => Step::Lease(line, self.settings.slice_parts.min(MESSAGES_A_LEASE)),
         }
+    }
+
+    /// Whether something is to be written down: [`LaneMachine::take`].
+    pub fn owes(&self) -> bool {
+        !self.tally.is_empty()
     }
 
     /// From now on it works by these settings. What it has cut already stays as it was cut.
@@ -253,13 +276,10 @@ impl LaneMachine {
     /// The parts of the messages asked for that a carrier has taken already.
     pub fn history(&mut self, now: Now, answer: Result<HashMap<MessageId, Vec<i64>>, StoreError>) {
         let Ok(mut taken) = answer else { return self.rest(now) };
-        for (line, hands) in &mut self.hands {
-            for hand in hands.iter_mut().filter(|hand| !matches!(hand.history, History::First)) {
-                let of_hand = hand.left.iter().map(|one| one.message.id);
-                let taken = of_hand.filter_map(|id| taken.remove_entry(&id)).collect();
-                hand.history = History::Taken(taken, now.ms);
-                self.dispatcher.has_work(line.clone(), now.ms);
-            }
+        self.answered = true;
+        for hand in self.hands.values_mut().flatten().filter(|hand| !matches!(hand.history, History::First)) {
+            let of_hand = hand.left.iter().map(|one| one.message.id);
+            hand.history = History::Taken(of_hand.filter_map(|id| taken.remove_entry(&id)).collect(), now.ms);
         }
     }
 
@@ -332,34 +352,39 @@ impl LaneMachine {
         self.look_at = self.look_at.min(now_ms + LOOK_EVERY_MS);
         self.looked_at = self.looked_at.min(now_ms);
         self.recover_at = self.recover_at.map(|at_ms| at_ms.min(now_ms + RECOVER_EVERY_MS));
-        self.up_since = self.up_since.map(|since_ms| since_ms.min(now_ms));
+        self.heard_since = self.heard_since.map(|since_ms| since_ms.min(now_ms));
     }
 
     /// Whether a carrier has not had the time to tell what became of what is in doubt.
     fn listens(&self, now_ms: i64) -> bool {
-        let since = self.up_since.unwrap_or(now_ms);
-        self.settings.doubts.policy == InDoubtPolicy::Hold && now_ms < since + LISTEN_MS
+        let heard = self.heard_since.is_some_and(|since_ms| now_ms - since_ms >= millis(LISTEN));
+        self.settings.doubts.policy == InDoubtPolicy::Hold && !heard
+    }
+
+    /// What is to be asked about goes back into the queue for a while; what follows it goes on.
+    fn put_off(&mut self, now_ms: i64) {
+        let waits = |hand: &Hand| !hand.is_good(now_ms);
+        let lines: Vec<Line> = self.hands.keys().cloned().collect();
+        for line in lines {
+            let Some(hands) = self.hands.get_mut(&line) else { continue };
+            let (off, on): (VecDeque<Hand>, VecDeque<Hand>) =
+                std::mem::take(hands).into_iter().partition(waits);
+            if on.is_empty() {
+                self.hands.remove(&line);
+            } else {
+                *hands = on;
+            }
+            off.into_iter().for_each(|hand| self.put_back(&line, hand, LISTEN));
+        }
     }
 
     /// The messages in hand of which is to be asked whether a carrier has them: where anything is, all that are tried again.
     fn unknown(&self, now_ms: i64) -> Vec<MessageId> {
         let again = || self.hands.values().flatten().filter(|hand| !matches!(hand.history, History::First));
-        if again().all(|hand| hand.history.is_good(now_ms)) {
+        if again().all(|hand| hand.is_good(now_ms)) {
             return Vec::new();
         }
         again().flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect()
-    }
-
-    /// The line whose turn it is. One of which something is to be asked comes back with the answer.
-    fn next_line(&mut self, now_ms: i64) -> Option<Line> {
-        loop {
-            let line = self.dispatcher.next(now_ms)?;
-            let waits = |hands: &VecDeque<Hand>| hands.iter().any(|hand| !hand.history.is_good(now_ms));
-            if !self.hands.get(&line).is_some_and(waits) {
-                return Some(line);
-            }
-            self.dispatcher.is_done(&line);
-        }
     }
 
     fn rest(&mut self, now: Now) {
@@ -377,7 +402,7 @@ impl LaneMachine {
         let history = if chunk.attempt == 0 { History::First } else { History::Unknown };
         self.outstanding.begin(chunk.id, left.len());
         let of = Line { class: chunk.class, campaign: chunk.campaign.clone() };
-        let holding = Holding { line: of, attempt: chunk.attempt, rest: Vec::new() };
+        let holding = Holding { line: of, attempt: chunk.attempt, rest: Vec::new(), wait: Duration::ZERO };
         self.holdings.insert(chunk.id, holding);
         Hand {
             chunk: chunk.id,
@@ -397,7 +422,7 @@ impl LaneMachine {
         let night = |hand: &Hand| hand.closes_ms.is_some_and(|closes_ms| closes_ms <= now.ms);
         if hands.iter().any(night) {
             let (over, awake): (VecDeque<Hand>, VecDeque<Hand>) = hands.into_iter().partition(night);
-            over.into_iter().for_each(|hand| self.put_back(line, hand));
+            over.into_iter().for_each(|hand| self.put_back(line, hand, Duration::ZERO));
             hands = awake;
         }
         let pass = door.enter();
@@ -491,7 +516,7 @@ impl LaneMachine {
         if self.outstanding.settled(chunk, messages) || early {
             self.tally.record.done.push(chunk);
             if let Some(holding) = self.holdings.remove(&chunk) {
-                self.tally.queue_again(chunk, &holding.line, holding.attempt, Duration::ZERO, holding.rest);
+                self.tally.queue_again(chunk, &holding.line, holding.attempt, holding.wait, holding.rest);
             }
         }
     }
@@ -504,30 +529,48 @@ impl LaneMachine {
     /// What was never marked goes back into the queue, in the commit that closes its chunk: queued earlier, a crash in
     /// between would queue it twice.
     fn give_back(&mut self) {
-        if let Some(cut) = self.cut.take() {
-            // Whether its marks are written is not known, and nothing of it was handed out.
-            let hands = self.hands.entry(cut.line).or_default();
-            for Piece { mark, slice } in cut.pieces {
-                if let Some(hand) = hands.iter_mut().find(|hand| hand.chunk == mark.chunk) {
-                    slice.into_iter().rev().for_each(|one| hand.left.push_front(one));
-                }
-            }
-        }
+        self.uncut();
         for (line, hands) in std::mem::take(&mut self.hands) {
-            hands.into_iter().for_each(|hand| self.put_back(&line, hand));
+            hands.into_iter().for_each(|hand| self.put_back(&line, hand, Duration::ZERO));
         }
     }
 
-    fn put_back(&mut self, line: &Line, hand: Hand) {
+    /// Nothing of the slice was handed out; whether its marks are written is not known, and a mark never goes back.
+    fn uncut(&mut self) {
+        let Some(cut) = self.cut.take() else { return };
+        let hands = self.hands.entry(cut.line).or_default();
+        for Piece { mark, slice } in cut.pieces {
+            if let Some(hand) = hands.iter_mut().find(|hand| hand.chunk == mark.chunk) {
+                hand.upto -= slice.len();
+                slice.into_iter().rev().for_each(|one| hand.left.push_front(one));
+            }
+        }
+    }
+
+    /// What is left of a chunk goes back into the queue, and waits for so long.
+    fn put_back(&mut self, line: &Line, hand: Hand, wait: Duration) {
         let rest: Vec<MessageId> = hand.left.iter().map(|one| one.message.id).collect();
         let messages = rest.len();
         if self.settings.planted.has(Fault::RequeueWhileOpen) {
-            self.tally.queue_again(hand.chunk, line, hand.attempt, Duration::ZERO, rest);
+            self.tally.queue_again(hand.chunk, line, hand.attempt, wait, rest);
         } else if let Some(holding) = self.holdings.get_mut(&hand.chunk) {
-            holding.rest = rest;
+            (holding.rest, holding.wait) = (rest, wait);
         }
         self.through(hand.chunk, messages);
     }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Whether a bind is up by which receipts come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// One is, or the account has none ever.
+    Yes,
+    /// None is: what the carrier has to tell waits.
+    No,
 }
 
 /// Whether some bind of the lane has room.

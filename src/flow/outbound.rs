@@ -12,9 +12,9 @@ use crate::config::Carrier;
 use crate::crash::{self, Point};
 use crate::flow::Flow;
 use crate::flow::consent::judgement;
-use crate::flow::lane::{LaneMachine, LaneSettings, Now, Room, Step};
+use crate::flow::lane::{Hearing, LaneMachine, LaneSettings, Now, Room, Step};
 use crate::rules::machines::faults::Planted;
-use crate::smpp::client::BindHandle;
+use crate::smpp::client::{BindHandle, BindState};
 use crate::smpp::submission::{Submission, Withdrawal};
 use crate::store::{LeasedChunk, StoreError};
 
@@ -83,6 +83,15 @@ impl Lane {
         self.told.notified().await;
     }
 
+    fn hearing(&self) -> Hearing {
+        let mut ears = self.binds.iter().filter(|bind| bind.receives()).peekable();
+        if ears.peek().is_none() || ears.any(|bind| bind.state() == BindState::Up) {
+            Hearing::Yes
+        } else {
+            Hearing::No
+        }
+    }
+
     fn roomiest(&self) -> Option<(&Arc<BindHandle>, usize)> {
         self.binds
             .iter()
@@ -127,8 +136,11 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             () = wake.notified() => lane.machine().wake(),
             () = std::future::ready(()) => {}
         }
-        let room = lane.binds.iter().filter(|bind| bind.may_submit()).map(|bind| bind.room()).max();
-        let step = lane.machine().step(flow.now(), room, &flow.door);
+        let room = lane.roomiest().map_or(0, |(_, room)| room);
+        let step = lane.machine().step(flow.now(), room, lane.hearing(), &flow.door);
+        if lane.machine().owes() {
+            lane.told.notify_one();
+        }
         match step {
             Step::Look => {
                 let answer = told(&lane, "the queue cannot be looked at", flow.store.lines(&lane.name).await);
@@ -158,7 +170,6 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
                 crash::point(Point::SliceMarked);
                 let submissions = lane.machine().marked(flow.now(), answer);
                 lane.submit(submissions);
-                lane.told.notify_one();
             }
             Step::Recover => {
                 let answer = flow.recover().await.map(drop);
@@ -179,7 +190,7 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
                     () = stop.cancelled() => {}
                 }
             }
-            Step::Stopped => return lane.told.notify_one(),
+            Step::Stopped => return,
         }
     }
 }

@@ -86,6 +86,7 @@ pub struct BindHandle {
     /// Its lane.
     pub lane: Arc<str>,
     can_send: bool,
+    can_receive: bool,
     queue_parts: AtomicUsize,
     state: AtomicU8,
     held: AtomicUsize,
@@ -112,6 +113,11 @@ impl BindHandle {
     /// Whether it is up, and bound to send.
     pub fn may_submit(&self) -> bool {
         self.can_send && self.state() == BindState::Up
+    }
+
+    /// Whether receipts come by it, once it is up.
+    pub fn receives(&self) -> bool {
+        self.can_receive
     }
 
     /// How many more parts it takes now; 0 while it is down.
@@ -208,6 +214,7 @@ pub fn bind(
         name: Arc::clone(&settings.name),
         lane: Arc::clone(&settings.lane),
         can_send: settings.mode != BindMode::Receiver,
+        can_receive: settings.mode != BindMode::Transmitter,
         queue_parts: AtomicUsize::new(settings.queue_parts),
         state: AtomicU8::new(BindState::Down as u8),
         held: AtomicUsize::new(0),

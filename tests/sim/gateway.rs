@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backchat::flow::consent::Judgement;
-use backchat::flow::lane::{LaneMachine, LaneSettings, Now, Room, Step, Taken};
+use backchat::flow::lane::{Hearing, LaneMachine, LaneSettings, Now, Room, Step, Taken};
 use backchat::flow::recovery::settlement;
 use backchat::message::{IdSource, Outbound, Scope};
 use backchat::rules::consent::{Stop, blocking_scopes};
@@ -233,8 +233,12 @@ impl World {
             if gateway.stopping {
                 gateway.lane.stop();
             }
-            let room = gateway.binds.iter().filter(|bind| bind.up).map(BindSide::room).max();
-            let step = gateway.lane.step(now, room, &gateway.door);
+            let room = gateway.roomiest().map_or(0, |index| gateway.binds[index].room());
+            let hearing = if gateway.binds.iter().any(|bind| bind.up) { Hearing::Yes } else { Hearing::No };
+            let step = gateway.lane.step(now, room, hearing, &gateway.door);
+            if gateway.lane.owes() {
+                self.settle();
+            }
             let command = match step {
                 Step::Look => Command::Lines,
                 Step::Lease(line, messages) => Command::Lease(line, messages),

@@ -35,17 +35,6 @@ pub(super) enum History {
     Taken(HashMap<MessageId, Vec<i64>>, i64),
 }
 
-impl History {
-    /// Whether nothing has to be asked before what is left may go.
-    pub(super) fn is_good(&self, now_ms: i64) -> bool {
-        match self {
-            Self::First => true,
-            Self::Unknown => false,
-            Self::Taken(_, asked_ms) => (0..HISTORY_GOOD_MS).contains(&(now_ms - asked_ms)),
-        }
-    }
-}
-
 /// A slice whose marks are being written: a piece of each chunk it reaches into.
 #[derive(Debug)]
 pub(super) struct Cut {
@@ -69,6 +58,15 @@ impl Cut {
 }
 
 impl Hand {
+    /// Whether nothing has to be asked before what is left may go.
+    pub(super) fn is_good(&self, now_ms: i64) -> bool {
+        match self.history {
+            History::First => true,
+            History::Unknown => false,
+            History::Taken(_, asked_ms) => (0..HISTORY_GOOD_MS).contains(&(now_ms - asked_ms)),
+        }
+    }
+
     /// A piece of a slice: the watermark moves over it.
     pub(super) fn piece(&mut self, slice: Vec<Prepared>, now: Now) -> Piece {
         self.upto += slice.len();

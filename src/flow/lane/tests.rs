@@ -10,6 +10,7 @@ struct Bench {
     lane: LaneMachine,
     door: Arc<Door>,
     now: Now,
+    hearing: Hearing,
 }
 
 impl Bench {
@@ -23,11 +24,8 @@ impl Bench {
             short_code: (3, 0),
             planted: Planted::NONE,
         });
-        Self { lane, door: Arc::default(), now: Now { instant: Instant::now(), ms: MINUTE_MS } }
-    }
-
-    fn step(&mut self, room: Option<usize>) -> Step {
-        self.lane.step(self.now, room, &self.door)
+        let now = Now { instant: Instant::now(), ms: MINUTE_MS };
+        Self { lane, door: Arc::default(), now, hearing: Hearing::Yes }
     }
 
     fn pass(&mut self, by_ms: u64) {
@@ -57,7 +55,7 @@ impl Bench {
     /// Goes on until the next question that is about messages, or until it has to wait. Nothing else waits.
     fn goes_on(&mut self) -> Step {
         loop {
-            match self.step(Some(100)) {
+            match self.lane.step(self.now, 100, self.hearing, &self.door) {
                 Step::Look => self.lane.looked(self.now, Ok(Vec::new())),
                 Step::Recover => self.lane.recovered(self.now, Ok(())),
                 Step::Lease(line, _) => {
@@ -80,21 +78,38 @@ impl Bench {
         let parts = self.lane.marked(self.now, Ok(Marked::default()));
         parts.into_iter().map(|part| part.tag.message.0).collect()
     }
+
+    /// The chunks that were put back since this was asked last: which one each carries on, how long it waits, its messages.
+    fn put_back(&mut self) -> Vec<(i64, i64, Vec<i64>)> {
+        let record = self.lane.take(self.now.ms, &IdSource::new(0)).record;
+        let told = record.retry.iter().map(|chunk| {
+            let carries_on = chunk.carries_on.unwrap();
+            assert!(record.done.contains(&carries_on));
+            let members = chunk.members.iter().map(|message| message.0).collect();
+            (carries_on.0, chunk.not_before_ms - self.now.ms, members)
+        });
+        told.collect()
+    }
 }
 
 #[test]
 fn after_a_bind_came_up_what_is_held_waits_for_what_the_carrier_tells_and_new_messages_do_not() {
     let mut bench = Bench::new(InDoubtPolicy::Hold);
-    assert!(matches!(bench.step(None), Step::Room), "nothing is asked while there is no bind");
-    bench.pass(3_600_000);
-    assert!(matches!(bench.goes_on(), Step::Wait(_)));
+    bench.hearing = Hearing::No;
     bench.takes(1, Class::Transactional, 1, &[10, 11]);
-    bench.takes(2, Class::Survey, 0, &[20]);
-    assert!(matches!(bench.goes_on(), Step::Mark(marks) if marks[0].chunk == ChunkId(2)));
-    assert_eq!(bench.sends(), [20]);
-    bench.pass(LISTEN_MS.unsigned_abs() - 1);
-    assert!(matches!(bench.goes_on(), Step::Wait(_)), "the carrier has its time");
+    bench.takes(2, Class::Transactional, 0, &[20]);
+    assert!(matches!(bench.goes_on(), Step::Mark(marks) if marks.len() == 1));
+    assert_eq!(bench.sends(), [20], "of the same line");
+    assert_eq!(bench.put_back(), [(1, 5_000, vec![10, 11])]);
+    bench.pass(3_600_000);
+    bench.hearing = Hearing::Yes;
+    assert!(matches!(bench.goes_on(), Step::Wait(_)));
+    bench.pass(4_999);
+    bench.takes(3, Class::Transactional, 1, &[10, 11]);
+    assert!(matches!(bench.goes_on(), Step::Wait(_)));
+    assert_eq!(bench.put_back(), [(3, 5_000, vec![10, 11])], "the carrier has its time");
     bench.pass(1);
+    bench.takes(4, Class::Transactional, 1, &[10, 11]);
     assert!(matches!(bench.goes_on(), Step::History(asked) if asked == [MessageId(10), MessageId(11)]));
     bench.has(&[10]);
     assert!(matches!(bench.goes_on(), Step::Mark(_)));
@@ -146,4 +161,29 @@ fn what_is_known_of_one_chunk_is_not_forgotten_when_another_one_is_asked_about()
         sent.extend(bench.sends());
     }
     assert_eq!(sent, [20, 11]);
+}
+
+#[test]
+fn a_slice_that_could_not_be_marked_for_long_is_cut_anew_with_what_came_meanwhile() {
+    let mut bench = Bench::new(InDoubtPolicy::Resend);
+    bench.takes(1, Class::Survey, 1, &[10, 11]);
+    assert!(matches!(bench.goes_on(), Step::History(_)));
+    bench.has(&[]);
+    assert!(matches!(bench.goes_on(), Step::Mark(_)));
+    bench.lane.marked(bench.now, Err(StoreError::Busy));
+    bench.pass(60_000);
+    assert!(matches!(bench.goes_on(), Step::History(asked) if asked.len() == 2));
+    bench.has(&[11]);
+    assert!(matches!(bench.goes_on(), Step::Mark(marks) if marks[0].upto == 2));
+    assert_eq!(bench.sends(), [10]);
+}
+
+#[test]
+fn an_answer_that_took_long_does_not_lead_to_the_same_question() {
+    let mut bench = Bench::new(InDoubtPolicy::Resend);
+    bench.takes(1, Class::Survey, 1, &[10]);
+    assert!(matches!(bench.goes_on(), Step::History(_)));
+    bench.pass(3_000);
+    bench.has(&[]);
+    assert!(matches!(bench.lane.step(bench.now, 100, bench.hearing, &bench.door), Step::Mark(_)));
 }

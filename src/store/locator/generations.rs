@@ -239,7 +239,7 @@ impl Generations {
 
     /// Whether there is something to do in an idle moment.
     pub(in crate::store) fn unmerged(&self) -> bool {
-        self.is_due(Pace::Idle)
+        (self.sure || self.access != Access::Serve) && self.is_due(Pace::Idle)
     }
 
     fn is_due(&self, pace: Pace) -> bool {
@@ -351,7 +351,7 @@ impl Generations {
                 break;
             }
         }
-        match Filter::of(&pieces) {
+        match Filter::of(&pieces, whole.keys) {
             Some(filter) => self.known.knows(whole.id, filter, &[]),
             None => self.bare.push(whole.id),
         }

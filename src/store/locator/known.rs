@@ -196,8 +196,8 @@ impl Filter {
         })
     }
 
-    /// The one whose pieces, in their order, are these; none where they are those of no filter.
-    pub(super) fn of(texts: &[String]) -> Option<Self> {
+    /// The one whose pieces, in their order, are these; none where they are not those of a filter for so many keys.
+    pub(super) fn of(texts: &[String], keys: usize) -> Option<Self> {
         let mut bits = Vec::new();
         for text in texts {
             let octets = BASE64.decode(text).ok()?;
@@ -207,7 +207,8 @@ impl Filter {
             }
             bits.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
         }
-        (!bits.is_empty()).then(|| Self { bits: bits.into_boxed_slice() })
+        let whole = bits.len() * size_of::<u64>() >= Self::octets(keys);
+        whole.then(|| Self { bits: bits.into_boxed_slice() })
     }
 
     fn may_hold(&self, hash: u64) -> bool {
@@ -303,10 +304,11 @@ mod tests {
         let mut texts: Vec<String> = kept.texts(0..2).collect();
         texts.extend(kept.texts(2..kept.pieces()));
         assert_eq!(texts.len(), kept.pieces());
-        assert_eq!(Filter::of(&texts).unwrap().bits, kept.bits);
-        assert!(Filter::of(&[]).is_none());
-        assert!(Filter::of(&["AAAA".to_owned()]).is_none(), "a piece of a word");
-        assert!(Filter::of(&["no bits".to_owned()]).is_none());
+        assert_eq!(Filter::of(&texts, KEYS).unwrap().bits, kept.bits);
+        assert!(Filter::of(&texts[1..], KEYS).is_none(), "a piece is missing");
+        assert!(Filter::of(&[], 0).is_none());
+        assert!(Filter::of(&["AAAA".to_owned()], 0).is_none(), "a piece of a word");
+        assert!(Filter::of(&["no bits".to_owned()], 0).is_none());
     }
 
     #[test]
