@@ -239,6 +239,7 @@ impl World {
             if gateway.lane.owes() {
                 self.settle();
             }
+            let Some(gateway) = &mut self.gateway else { return };
             let command = match step {
                 Step::Look => Command::Lines,
                 Step::Lease(line, messages) => Command::Lease(line, messages),
