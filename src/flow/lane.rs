@@ -18,7 +18,7 @@ use crate::message::{IdSource, MessageId, Msisdn, Outbound, OutcomeKind, Purpose
 use crate::rules::delivery::Patience;
 use crate::rules::machines::correlator::Awaited;
 use crate::rules::machines::dispatcher::{Dispatcher, Line};
-use crate::rules::machines::doubt::{Doubts, InDoubtPolicy};
+use crate::rules::machines::doubt::{Doubts, LISTEN};
 use crate::rules::machines::faults::{Fault, Planted};
 use crate::rules::machines::outstanding::Outstanding;
 use crate::smpp::door::{Door, Pass};
@@ -41,9 +41,6 @@ const STORE_PAUSE_MS: i64 = 1_000;
 /// What nobody holds is looked for this often: a lease of an earlier run may be carried out by a slow database after the
 /// start has settled all it found. Such a chunk is late by this at most.
 const RECOVER_EVERY_MS: i64 = 60_000;
-/// Where what is in doubt is held, a carrier has this long after a bind by which receipts come is up to tell what it could not
-/// tell while there was none: hours may have passed. What is to be tried again is put off by as much meanwhile.
-const LISTEN: Duration = Duration::from_secs(5);
 /// With so many messages in hand no further line begins: of some 300 octets each, some 5 MB.
 const MESSAGES_IN_HAND: usize = 16_000;
 /// Messages of a line leased in one commit, where its slices are that large: what comes one by one, a chunk each, shares
@@ -135,7 +132,7 @@ pub struct LaneMachine {
     recover_at: Option<i64>,
     stopping: bool,
     /// Since when a receipt could come.
-    heard_since: Option<i64>,
+    heard_since: Option<Instant>,
     /// What is asked about was answered just now: it is good however long that took.
     answered: bool,
     outstanding: Outstanding<ChunkId, MessageId, Handed>,
@@ -168,7 +165,7 @@ impl LaneMachine {
     /// What is to be done next. `room`: parts the roomiest bind takes now.
     pub fn step(&mut self, now: Now, room: usize, hearing: Hearing, door: &Arc<Door>) -> Step {
         self.heard_since = match hearing {
-            Hearing::Yes => Some(self.heard_since.unwrap_or(now.ms)),
+            Hearing::Yes => Some(self.heard_since.unwrap_or(now.instant)),
             Hearing::No => None,
         };
         let answered = std::mem::take(&mut self.answered);
@@ -181,7 +178,11 @@ impl LaneMachine {
             return Step::Wait(self.pause_until);
         }
         if let Some(cut) = &self.cut {
-            if self.hands.get(&cut.line).is_none_or(|hands| hands.iter().all(|hand| hand.is_good(now.ms))) {
+            if self
+                .hands
+                .get(&cut.line)
+                .is_none_or(|hands| hands.iter().all(|hand| hand.is_good(now.instant)))
+            {
                 return cut.step();
             }
             // The memory was away, and who knows what it was told since.
@@ -195,10 +196,11 @@ impl LaneMachine {
         if room == 0 {
             return Step::Room;
         }
-        if self.listens(now.ms) {
-            self.put_off(now.ms);
+        let heard_for = self.heard_since.map(|since| now.instant.saturating_duration_since(since));
+        if self.settings.doubts.listens(heard_for) {
+            self.put_off(now.instant);
         }
-        let unknown = self.unknown(now.ms);
+        let unknown = self.unknown(now.instant);
         if !unknown.is_empty() {
             return Step::History(unknown);
         }
@@ -279,7 +281,8 @@ impl LaneMachine {
         self.answered = true;
         for hand in self.hands.values_mut().flatten().filter(|hand| !matches!(hand.history, History::First)) {
             let of_hand = hand.left.iter().map(|one| one.message.id);
-            hand.history = History::Taken(of_hand.filter_map(|id| taken.remove_entry(&id)).collect(), now.ms);
+            hand.history =
+                History::Taken(of_hand.filter_map(|id| taken.remove_entry(&id)).collect(), now.instant);
         }
     }
 
@@ -352,36 +355,24 @@ impl LaneMachine {
         self.look_at = self.look_at.min(now_ms + LOOK_EVERY_MS);
         self.looked_at = self.looked_at.min(now_ms);
         self.recover_at = self.recover_at.map(|at_ms| at_ms.min(now_ms + RECOVER_EVERY_MS));
-        self.heard_since = self.heard_since.map(|since_ms| since_ms.min(now_ms));
-    }
-
-    /// Whether a carrier has not had the time to tell what became of what is in doubt.
-    fn listens(&self, now_ms: i64) -> bool {
-        let heard = self.heard_since.is_some_and(|since_ms| now_ms - since_ms >= millis(LISTEN));
-        self.settings.doubts.policy == InDoubtPolicy::Hold && !heard
     }
 
     /// What is to be asked about goes back into the queue for a while; what follows it goes on.
-    fn put_off(&mut self, now_ms: i64) {
-        let waits = |hand: &Hand| !hand.is_good(now_ms);
-        let lines: Vec<Line> = self.hands.keys().cloned().collect();
-        for line in lines {
-            let Some(hands) = self.hands.get_mut(&line) else { continue };
-            let (off, on): (VecDeque<Hand>, VecDeque<Hand>) =
-                std::mem::take(hands).into_iter().partition(waits);
-            if on.is_empty() {
-                self.hands.remove(&line);
-            } else {
-                *hands = on;
-            }
+    fn put_off(&mut self, now: Instant) {
+        for (line, hands) in std::mem::take(&mut self.hands) {
+            let (on, off): (VecDeque<Hand>, VecDeque<Hand>) =
+                hands.into_iter().partition(|hand| hand.is_good(now));
             off.into_iter().for_each(|hand| self.put_back(&line, hand, LISTEN));
+            if !on.is_empty() {
+                self.hands.insert(line, on);
+            }
         }
     }
 
     /// The messages in hand of which is to be asked whether a carrier has them: where anything is, all that are tried again.
-    fn unknown(&self, now_ms: i64) -> Vec<MessageId> {
+    fn unknown(&self, now: Instant) -> Vec<MessageId> {
         let again = || self.hands.values().flatten().filter(|hand| !matches!(hand.history, History::First));
-        if again().all(|hand| hand.is_good(now_ms)) {
+        if again().all(|hand| hand.is_good(now)) {
             return Vec::new();
         }
         again().flat_map(|hand| hand.left.iter().map(|one| one.message.id)).collect()
@@ -558,10 +549,6 @@ impl LaneMachine {
         }
         self.through(hand.chunk, messages);
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Whether a bind is up by which receipts come.

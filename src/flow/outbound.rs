@@ -83,6 +83,7 @@ impl Lane {
         self.told.notified().await;
     }
 
+    /// Whether receipts can come; an account that only sends has none to wait for.
     fn hearing(&self) -> Hearing {
         let mut ears = self.binds.iter().filter(|bind| bind.receives()).peekable();
         if ears.peek().is_none() || ears.any(|bind| bind.state() == BindState::Up) {
@@ -137,8 +138,11 @@ pub async fn feed(flow: Arc<Flow>, lane: Arc<Lane>, stop: CancellationToken) {
             () = std::future::ready(()) => {}
         }
         let room = lane.roomiest().map_or(0, |(_, room)| room);
-        let step = lane.machine().step(flow.now(), room, lane.hearing(), &flow.door);
-        if lane.machine().owes() {
+        let (step, owes) = {
+            let mut machine = lane.machine();
+            (machine.step(flow.now(), room, lane.hearing(), &flow.door), machine.owes())
+        };
+        if owes {
             lane.told.notify_one();
         }
         match step {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::parts::Prepared;
 use super::{Now, Step};
@@ -12,7 +13,7 @@ use crate::store::{Check, ChunkId, SliceMark};
 
 /// A chunk that is tried again may be in hand for long, and receipts come meanwhile: what the memory says of it is asked again
 /// after this.
-const HISTORY_GOOD_MS: i64 = 1_000;
+const HISTORY_GOOD: Duration = Duration::from_secs(1);
 
 /// A chunk being sent.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) enum History {
     First,
     Unknown,
     /// The parts that a carrier had taken at this time.
-    Taken(HashMap<MessageId, Vec<i64>>, i64),
+    Taken(HashMap<MessageId, Vec<i64>>, Instant),
 }
 
 /// A slice whose marks are being written: a piece of each chunk it reaches into.
@@ -59,11 +60,11 @@ impl Cut {
 
 impl Hand {
     /// Whether nothing has to be asked before what is left may go.
-    pub(super) fn is_good(&self, now_ms: i64) -> bool {
+    pub(super) fn is_good(&self, now: Instant) -> bool {
         match self.history {
             History::First => true,
             History::Unknown => false,
-            History::Taken(_, asked_ms) => (0..HISTORY_GOOD_MS).contains(&(now_ms - asked_ms)),
+            History::Taken(_, at) => now.saturating_duration_since(at) < HISTORY_GOOD,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::message::Class;
-use crate::rules::machines::doubt::AfterHold;
+use crate::rules::machines::doubt::{AfterHold, InDoubtPolicy};
 
 const MINUTE_MS: i64 = 60_000;
 

@@ -5,6 +5,10 @@ use std::time::Duration;
 use crate::message::{MessageId, Purpose};
 use crate::rules::delivery::may_go_twice;
 
+/// What is held is not sent again before receipts could come for this long: hours may have passed in which the carrier could not
+/// tell that it has it.
+pub const LISTEN: Duration = Duration::from_secs(5);
+
 /// What to do with a message that may or may not have left when a link or a process broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InDoubtPolicy {
@@ -54,6 +58,12 @@ impl Doubts {
             (InDoubtPolicy::Hold, AfterHold::Resend) => Resolution::Again(self.hold),
             (InDoubtPolicy::Hold, AfterHold::Leave) | (InDoubtPolicy::Never, _) => Resolution::Leave,
         }
+    }
+
+    /// Whether what is to be sent again waits, since word of it may be about to come. `heard_for`: for how long receipts could
+    /// come; none where they cannot.
+    pub fn listens(self, heard_for: Option<Duration>) -> bool {
+        self.policy == InDoubtPolicy::Hold && heard_for.is_none_or(|heard_for| heard_for < LISTEN)
     }
 }
 
@@ -106,6 +116,18 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_held_waits_until_receipts_could_come_for_a_while() {
+        let listens = |policy, heard_for| {
+            Doubts { policy, hold: Duration::ZERO, after: AfterHold::Resend }.listens(heard_for)
+        };
+        let short = LISTEN - Duration::from_millis(1);
+        assert!(listens(InDoubtPolicy::Hold, None));
+        assert!(listens(InDoubtPolicy::Hold, Some(short)));
+        assert!(!listens(InDoubtPolicy::Hold, Some(LISTEN)));
+        assert!(!listens(InDoubtPolicy::Resend, None));
+    }
 
     #[test]
     fn a_receipt_without_a_known_id_means_the_one_part_in_doubt_whose_words_it_quotes() {
