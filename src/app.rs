@@ -70,7 +70,9 @@ pub async fn open_store(config: &Config, clock: &Clock, access: Access) -> Resul
         StoreLocation::Postgres(url) => Location::Postgres(url.reveal().to_owned()),
     };
     let subjects = config.store.erasure_key.as_ref().map(|key| SubjectKey::new(key.reveal()));
-    Store::open(&location, Options { now_ms: clock.now_ms(), node: config.node, access, subjects }).await
+    let partitions = config.store.partitions;
+    let options = Options { now_ms: clock.now_ms(), node: config.node, access, subjects, partitions };
+    Store::open(&location, options).await
 }
 
 /// A running server.

@@ -47,17 +47,18 @@ pub use simulator::{
 pub use survey::{ClosingText, QuestionText, Survey, load_survey, parse_survey};
 pub use unit::{Rate, Secret, milliseconds};
 
-use crate::message::Sender;
+use crate::message::{Partitions, Sender};
 use crate::rules::hours::Account as AccountHours;
 use crate::rules::reading::Reader;
 use raw::{At, Document, Table, Wrong};
 use toml::de::DeValue;
-use unit::{integer, secret, text, texts};
+use unit::{integer, one_of, secret, text, texts};
 
 /// Message ids have 10 bits for the node.
 const LAST_NODE: u16 = 1_023;
 /// Where everything is kept when nothing is said.
 const USUAL_FILE: &str = "backchat.db";
+const PARTITIONS: &[(&str, Partitions)] = &[("none", Partitions::None), ("daily", Partitions::Daily)];
 
 /// Everything an operator decides, read and checked.
 #[derive(Debug, Clone)]
@@ -110,6 +111,8 @@ pub struct StoreConfig {
     pub location: StoreLocation,
     /// The key under which the opt-outs of erased numbers are kept. None: no number can be erased.
     pub erasure_key: Option<Secret>,
+    /// Whether each day's messages have tables of their own.
+    pub partitions: Partitions,
 }
 
 /// Which database.
@@ -153,6 +156,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let retention = retention::read(&table);
     let store = table.table("store");
     let location = location(document, store.as_ref());
+    let partitions = store.as_ref().map_or(Partitions::None, |store| partitions(document, store));
     let erasure_key = store
         .as_ref()
         .and_then(|store| store.get("erasure_key", secret(&document.path(""))))
@@ -197,7 +201,7 @@ fn read(document: &Document, surveys: &mut Vec<SurveyFile>) -> Option<Config> {
     let surveys = surveys.iter().filter_map(|file| file.read.as_ref());
     Some(Config {
         node,
-        store: StoreConfig { location: location?, erasure_key },
+        store: StoreConfig { location: location?, erasure_key, partitions },
         hours,
         carriers: carriers.into_iter().map(|at| at.value).collect(),
         codes: codes.into_iter().map(|read| read.code).collect(),
@@ -253,6 +257,16 @@ fn location(document: &Document, store: Option<&Table<'_>>) -> Option<StoreLocat
             None
         }
     }
+}
+
+/// SQLite has one table for all days.
+fn partitions(document: &Document, store: &Table<'_>) -> Partitions {
+    let Some(chosen) = store.get("partitions", one_of(PARTITIONS)) else { return Partitions::None };
+    if chosen.value == Partitions::Daily && store.says("sqlite") {
+        let hint = "take the line out: SQLite gives the room of what is forgotten to what comes next";
+        document.note(chosen.span, "SQLite has no partitions", hint);
+    }
+    chosen.value
 }
 
 /// A Postgres URL: as it is where there is no password in it, else by reference.
@@ -399,6 +413,13 @@ mod tests {
         );
         assert_eq!(told(&format!("store = \"backchat.db\"\n{LEAST}")), ["`store` is a text"]);
         assert!(told(LEAST).is_empty());
+    }
+
+    #[test]
+    fn only_postgres_has_partitions() {
+        let with = |store: &str| told(&format!("[store]\n{store}\npartitions = \"daily\"\n{LEAST}"));
+        assert_eq!(with("postgres = \"postgres://db/x\""), [""; 0]);
+        assert_eq!(with("sqlite = \"backchat.db\""), ["SQLite has no partitions"]);
     }
 
     #[test]

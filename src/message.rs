@@ -12,7 +12,7 @@ mod relay;
 pub use hex::hex;
 pub use id::{CampaignId, IdSource, MessageId};
 pub use invitation::InvitationState;
-pub use kept::Kept;
+pub use kept::{Kept, Partitions};
 pub use number::{Msisdn, NotANumber, Sender, SenderKind};
 pub use outcome::{Final, OutcomeKind};
 pub use purpose::{Class, Purpose, Scope};

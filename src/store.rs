@@ -16,6 +16,7 @@ mod arrivals;
 mod audience;
 mod consent;
 mod contexts;
+mod days;
 mod desk;
 mod disk;
 mod engine;
@@ -73,7 +74,7 @@ pub use views::{
 
 pub use crate::message::InvitationState;
 
-use crate::message::{CampaignId, MessageId, Msisdn};
+use crate::message::{CampaignId, MessageId, Msisdn, Partitions};
 use crate::rules::machines::dispatcher::Line;
 use engine::Readers;
 use locator::Generations;
@@ -135,6 +136,8 @@ pub struct Options {
     pub access: Access,
     /// The key under which the opt-outs of erased numbers are known.
     pub subjects: Option<SubjectKey>,
+    /// Whether a server gives each day tables of its own. A database that has them keeps them; SQLite has none.
+    pub partitions: Partitions,
 }
 
 /// The memory. Cheap to clone; all clones share one writer.

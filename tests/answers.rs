@@ -119,7 +119,7 @@ async fn answers_under_kills(store: &str, location: Location) {
         Location::Sqlite(file) => Location::Sqlite(folder.path().join(file)),
         other => other,
     };
-    let options = Options { now_ms: 0, node: 0, access: Access::Look, subjects: None };
+    let options = Options { now_ms: 0, access: Access::Look, ..Options::default() };
     let store = Store::open(&location, options).await.unwrap();
     let results = store.results(&CampaignId("asked".to_owned())).await.unwrap();
     assert_eq!(values(&results), expected(answers), "each answer counts once, as it was said");

@@ -1,4 +1,5 @@
-//! What the store promises, held against both engines: every test runs on SQLite and on Postgres.
+//! What the store promises, held against both engines: every test runs on SQLite, on Postgres, and on Postgres with tables for
+//! each day.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
@@ -6,6 +7,8 @@
 mod audience;
 #[path = "store_contract/consent.rs"]
 mod consent;
+#[path = "store_contract/days.rs"]
+mod days;
 #[path = "store_contract/desk.rs"]
 mod desk;
 #[path = "store_contract/fixtures.rs"]
@@ -31,7 +34,7 @@ mod surveys;
 #[path = "store_contract/writer.rs"]
 mod writer;
 
-/// Makes two tests of each: one an engine.
+/// Makes three tests of each: one a way to keep things.
 macro_rules! contract {
     ($($name:ident,)*) => {
         mod on_sqlite {
@@ -44,6 +47,14 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 if let Some(place) = $crate::fixtures::Place::postgres().await {
+                    super::$name(place).await;
+                }
+            })*
+        }
+        mod on_postgres_by_day {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                if let Some(place) = $crate::fixtures::Place::postgres_by_day().await {
                     super::$name(place).await;
                 }
             })*

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,8 @@ use crate::store::StoreError;
 
 /// How often is looked whether something has become old enough.
 const LOOK: Duration = Duration::from_secs(60);
+/// And whether tomorrow has tables, where each day has its own: they are made days ahead.
+const DAYS_LOOK: Duration = Duration::from_secs(3_600);
 /// While there is more, the next step follows after a pause that leaves the writer to others.
 const PAUSE: Duration = Duration::from_millis(50);
 /// What was not through when we came past, a paused campaign's messages or an open question, is looked at again after so
@@ -24,6 +26,7 @@ const ROUND_MS: i64 = 86_400_000;
 #[derive(Debug, Default)]
 pub struct Forgetting {
     places: BTreeMap<Kept, i64>,
+    day: i64,
     round_began_ms: i64,
 }
 
@@ -39,7 +42,14 @@ pub enum Rest {
 /// Forgets until told to stop.
 pub async fn keep_retention(flow: Arc<Flow>, stop: CancellationToken) {
     let mut forgetting = Forgetting::default();
+    let mut made: Option<Instant> = None;
     loop {
+        if made.is_none_or(|made| made.elapsed() >= DAYS_LOOK) {
+            match flow.store.make_days(flow.clock.now_ms()).await {
+                Ok(()) => made = Some(Instant::now()),
+                Err(error) => warn!("the next days' tables are made later: {error}"),
+            }
+        }
         let pause = match flow.forget_old(&mut forgetting).await {
             Ok(Rest::Some) => PAUSE,
             Ok(Rest::None) => LOOK,
@@ -63,12 +73,20 @@ impl Flow {
     pub async fn forget_old(&self, forgetting: &mut Forgetting) -> Result<Rest, StoreError> {
         let now_ms = self.clock.now_ms();
         if now_ms - forgetting.round_began_ms >= ROUND_MS {
-            *forgetting = Forgetting { places: BTreeMap::new(), round_began_ms: now_ms };
+            *forgetting = Forgetting { round_began_ms: now_ms, ..Forgetting::default() };
+        }
+        let before = |(kept, age_ms): (&Kept, &i64)| (*kept, now_ms - age_ms);
+        let before_ms: BTreeMap<Kept, i64> = self.config().retention.iter().map(before).collect();
+        let day = self.store.forget_day(&before_ms, forgetting.day).await?;
+        forgetting.day = day.upto;
+        self.metrics.forgotten.add(day.rows);
+        if day.more {
+            return Ok(Rest::Some);
         }
         let mut rest = Rest::None;
-        for (kept, age_ms) in &self.config().retention {
+        for (kept, before_ms) in &before_ms {
             let place = forgetting.places.entry(*kept).or_default();
-            let forgotten = self.store.forget(*kept, *place, now_ms - age_ms).await?;
+            let forgotten = self.store.forget(*kept, *place, *before_ms).await?;
             *place = forgotten.upto;
             self.metrics.forgotten.add(forgotten.rows);
             if forgotten.more {

@@ -2,6 +2,16 @@
 
 use crate::message::Class;
 
+/// Whether a database has a table for each day of messages, so that what is old enough goes with its table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Partitions {
+    /// One table for all days.
+    #[default]
+    None,
+    /// Messages, their outcomes and their receipts by the day, in UTC, on which the message was made. On Postgres only.
+    Daily,
+}
+
 /// A kind of row that is kept for a time of its own. Opt-outs and the proof of consent are kept for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kept {

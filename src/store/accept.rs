@@ -99,7 +99,7 @@ static INVITATIONS: Insert<20> = Insert::new(
 );
 /// Of these messages, those there are.
 static KNOWN: Sql =
-    Sql::new("select {list id} from (select m.id from {ids} join message m on m.id = r.id) x");
+    Sql::new("select {list id} from (select m.id from {ids} {probe message m on m.id = r.id}) x");
 static PROGRESS: Sql = Sql::new(
     "update campaign set imported_upto = r.imported_upto, accepted = r.accepted, refused = r.refused \
      from {rows id text, imported_upto bigint, accepted bigint, refused bigint} \

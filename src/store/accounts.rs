@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::contexts::each;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::rows::{Acceptance, OutcomeRow};
@@ -44,28 +45,31 @@ static COUNTED: Sql = Sql::new(
 static OWED_BY_RECEIPT: Sql = Sql::new(
     "insert into outbox (account, message, state, err, at_ms) \
      select m.account, m.id, c.state, c.err, c.received_ms \
-     from {ids} join receipt c on c.id = r.id join message m on m.id = c.message \
-     where c.is_final = 1 and m.account is not null and ( \
+     from {rows id bigint, message bigint} {probe receipt c on c.message = r.message} \
+     {probe message m on m.id = c.message} \
+     where c.id = r.id and c.is_final = 1 and m.account is not null and ( \
              m.registered_delivery = 1 or (m.registered_delivery = 2 and c.state <> 'delivered') \
              or (m.registered_delivery = 3 and c.state = 'delivered')) \
          and (c.state <> 'delivered' or not exists ( \
-             select 1 from outcome o where o.message = m.id and o.kind = 'sent' and not exists ( \
-                 select 1 from receipt d where d.message = o.message and d.part = o.part \
+             select 1 from outcome o where o.message = m.id {span o.message} and o.kind = 'sent' and not exists ( \
+                 select 1 from receipt d where d.message = o.message {span d.message} and d.part = o.part \
                      and d.state = 'delivered'))) \
      order by c.id on conflict do nothing",
 );
 static OWED_BY_OUTCOME: Sql = Sql::new(
     "insert into outbox (account, message, state, at_ms) select m.account, m.id, r.kind, r.at_ms \
-     from {rows message bigint, kind text, at_ms bigint} join message m on m.id = r.message \
+     from {rows message bigint, kind text, at_ms bigint} {probe message m on m.id = r.message} \
      where m.account is not null and m.registered_delivery in (1, 2) order by m.id on conflict do nothing",
 );
 static OWED: Sql = Sql::new(
-    "select {list id, message, \"from\", \"to\", body, state, err, submitted_ms, done_ms} from ( \
-         select o.id, o.message, m.sender as \"from\", m.recipient as \"to\", m.body, o.state, o.err, \
-             m.accepted_ms as submitted_ms, o.at_ms as done_ms \
-         from outbox o join message m on m.id = o.message \
+    "select {list id, message, state, err, at_ms} from ( \
+         select o.id, o.message, o.state, o.err, o.at_ms from outbox o \
          where o.account = {text account} and o.told_ms is null and o.id > {int after} \
          order by o.id limit {int limit}) x",
+);
+static ABOUT: Sql = Sql::new(
+    "select {list id, sender, recipient, body, accepted_ms} from ( \
+         select m.id, m.sender, m.recipient, m.body, m.accepted_ms from {ids} {probe message m on m.id = r.id}) x",
 );
 static TOLD: Sql = Sql::new(
     "update outbox set told_ms = r.at_ms from {rows id bigint, at_ms bigint} where outbox.id = r.id",
@@ -79,6 +83,13 @@ static OLD_RECEIPTS: Sql = Sql::new(
          select id from outbox where at_ms < {int before_ms} order by at_ms limit {int limit})",
 );
 static OLD_DAYS: Sql = Sql::new("delete from account_day where day < {int day}");
+
+/// A receipt, and the message it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct OfMessage {
+    pub(super) id: i64,
+    pub(super) message: MessageId,
+}
 
 /// A request that is to be carried out once. Key: (account, key).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,7 +180,7 @@ pub(super) async fn count(tx: &mut Tx<'_>, all: &[&Acceptance]) -> Result<(), St
 }
 
 /// Puts the final ones of these receipts into the outboxes of their messages' accounts.
-pub(super) async fn owe(tx: &mut Tx<'_>, receipts: &[i64]) -> Result<(), StoreError> {
+pub(super) async fn owe(tx: &mut Tx<'_>, receipts: &[OfMessage]) -> Result<(), StoreError> {
     tx.change_all(&OWED_BY_RECEIPT, receipts).await.map(drop)
 }
 
@@ -245,5 +256,40 @@ pub(super) async fn owed(
     after: i64,
     limit: usize,
 ) -> Result<Vec<OwedReceipt>, StoreError> {
-    readers.list(&OWED, &serde_json::json!({ "account": account, "after": after, "limit": limit })).await
+    #[derive(Deserialize)]
+    struct Owed {
+        id: i64,
+        message: MessageId,
+        state: String,
+        err: Option<String>,
+        at_ms: i64,
+    }
+    #[derive(Deserialize)]
+    struct About {
+        id: MessageId,
+        sender: Sender,
+        recipient: Msisdn,
+        body: String,
+        accepted_ms: i64,
+    }
+    let asked = serde_json::json!({ "account": account, "after": after, "limit": limit });
+    let owed: Vec<Owed> = readers.list(&OWED, &asked).await?;
+    let ids: Vec<MessageId> = owed.iter().map(|owed| owed.message).collect();
+    let about: Vec<About> = each(readers, &ABOUT, &ids).await?;
+    let about: HashMap<MessageId, About> = about.into_iter().map(|about| (about.id, about)).collect();
+    let receipt = |owed: Owed| {
+        let about = about.get(&owed.message)?;
+        Some(OwedReceipt {
+            id: owed.id,
+            message: owed.message,
+            from: about.sender.clone(),
+            to: about.recipient,
+            body: about.body.clone(),
+            state: owed.state,
+            err: owed.err,
+            submitted_ms: about.accepted_ms,
+            done_ms: owed.at_ms,
+        })
+    };
+    Ok(owed.into_iter().filter_map(receipt).collect())
 }

@@ -9,7 +9,7 @@ use super::error::StoreError;
 use super::rows::{Acceptance, ChunkId, ReceiptRow, Record, SliceMark};
 use super::writer::{Answer, Write};
 use super::{
-    accept, accounts, audience, consent, desk, erase, events, inbound, locator, outcomes, pulse, queue,
+    accept, accounts, audience, consent, days, desk, erase, events, inbound, locator, outcomes, pulse, queue,
     retention,
 };
 use crate::crash::{self, Point};
@@ -45,6 +45,8 @@ pub(super) async fn apply(
                 answers[index] = Ok(Answer::Count(swept));
             }
             Write::Forget(step) => retention::step(tx, step).await?,
+            Write::ForgetDay(step) => retention::day_step(tx, step).await?,
+            Write::MakeDays { now_ms } => days::make(tx, *now_ms).await?,
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,
             _ => {}
         }

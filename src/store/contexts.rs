@@ -29,27 +29,31 @@ static MESSAGES: Sql = Sql::new(
      from (select r.id as message, m.id as written, coalesce(m.recipient, i.number) as \"to\", \
          coalesce(m.sender, i.sender) as sender, i.campaign, i.survey, i.question, i.state, i.asked, i.reminded, \
          i.trail, i.offered, i.language, i.name, i.zone, i.started_by, i.opened_ms, i.asked_ms, i.closed_ms, i.due_ms, i.version \
-         from {ids} left join message m on m.id = r.id left join invitation i on i.message = r.id \
+         from {ids} {probe left message m on m.id = r.id} left join invitation i on i.message = r.id \
          where m.id is not null or i.message is not null) x",
 );
-/// What is due first, and what is known of each one's question.
+/// What is due first.
 static DUE: Sql = Sql::new(
     "select {list message, number, sender, campaign, survey, question, state, asked, reminded, trail, offered, language, \
-         name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version, sent_ms, failed, suppressed} \
+         name, zone, started_by, opened_ms, asked_ms, closed_ms, due_ms, version} \
      from (select i.message, i.number, i.sender, i.campaign, i.survey, i.question, i.state, i.asked, i.reminded, \
-         i.trail, i.offered, i.language, i.name, i.zone, i.started_by, i.opened_ms, i.asked_ms, i.closed_ms, i.due_ms, i.version, \
-         (select min(o.at_ms) from outcome o where o.message = i.message and o.kind = 'sent') as sent_ms, \
-         case when exists (select 1 from outcome o where o.message = i.message \
-                 and o.kind in ('rejected', 'expired', 'gave_up')) \
-             or exists (select 1 from receipt c where c.message = i.message and c.is_final = 1 \
-                 and c.state <> 'delivered') then 1 else 0 end as failed, \
-         case when exists (select 1 from outcome o where o.message = i.message and o.kind = 'suppressed') \
-             then 1 else 0 end as suppressed \
+         i.trail, i.offered, i.language, i.name, i.zone, i.started_by, i.opened_ms, i.asked_ms, i.closed_ms, i.due_ms, i.version \
          from invitation i where i.due_ms <= {int now_ms} order by i.due_ms, i.message limit {int limit}) x",
+);
+/// What is known of the way of these messages.
+static WAYS: Sql = Sql::new(
+    "select {list message, sent_ms, failed, suppressed} from (select r.id as message, \
+         (select min(o.at_ms) from outcome o where o.message = r.id {span o.message} and o.kind = 'sent') as sent_ms, \
+         case when exists (select 1 from outcome o where o.message = r.id {span o.message} \
+                 and o.kind in ('rejected', 'expired', 'gave_up')) \
+             or exists (select 1 from receipt c where c.message = r.id {span c.message} and c.is_final = 1 \
+                 and c.state <> 'delivered') then 1 else 0 end as failed, \
+         case when exists (select 1 from outcome o where o.message = r.id {span o.message} \
+             and o.kind = 'suppressed') then 1 else 0 end as suppressed from {ids}) x",
 );
 static TEXTS: Sql = Sql::new(
     "select {list message, body, language, accepted_ms} from ( \
-         select m.id as message, m.body, m.language, m.accepted_ms from {ids} join message m on m.id = r.id) x",
+         select m.id as message, m.body, m.language, m.accepted_ms from {ids} {probe message m on m.id = r.id}) x",
 );
 static INBOUND: Sql = Sql::new(
     "select {list id, number, code, digest, received_ms, verdict} from ( \
@@ -243,7 +247,24 @@ pub(super) async fn due(
     now_ms: i64,
     limit: i64,
 ) -> Result<Vec<DueInvitation>, StoreError> {
-    readers.list(&DUE, &serde_json::json!({ "now_ms": now_ms, "limit": limit })).await
+    #[derive(Deserialize)]
+    struct Way {
+        message: MessageId,
+        sent_ms: Option<i64>,
+        failed: i64,
+        suppressed: i64,
+    }
+    let asked = serde_json::json!({ "now_ms": now_ms, "limit": limit });
+    let due: Vec<Invitation> = readers.list(&DUE, &asked).await?;
+    let ids: Vec<MessageId> = due.iter().map(|one| one.message).collect();
+    let ways: Vec<Way> = each(readers, &WAYS, &ids).await?;
+    let mut ways: HashMap<MessageId, Way> = ways.into_iter().map(|way| (way.message, way)).collect();
+    // There is a row for each that was asked for.
+    let known = due.into_iter().filter_map(|invitation| {
+        let Way { sent_ms, failed, suppressed, .. } = ways.remove(&invitation.message)?;
+        Some(DueInvitation { invitation, sent_ms, failed, suppressed })
+    });
+    Ok(known.collect())
 }
 
 /// The newest ids noted for each of these numbers.

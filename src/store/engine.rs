@@ -16,6 +16,7 @@ use super::locator::{Known, Notes};
 use super::rows::EventRow;
 use super::sql::{Dialect, Sql, argument};
 use super::sqlite::Sqlite;
+use crate::message::Partitions;
 
 /// Readers at once. Reports are rare; on two cores more readers only take time from the writer.
 const READERS: u32 = 4;
@@ -38,7 +39,7 @@ const READ_TIMEOUT: &str = "60s";
 #[derive(Debug, Clone)]
 pub(super) enum Engine {
     Sqlite(SqliteConnectOptions),
-    Postgres(PgConnectOptions),
+    Postgres(PgConnectOptions, Partitions),
 }
 
 impl Engine {
@@ -57,7 +58,15 @@ impl Engine {
     }
 
     pub(super) fn postgres(url: &str) -> Result<Self, sqlx::Error> {
-        url.parse::<PgConnectOptions>().map(|options| Self::Postgres(options.application_name("backchat")))
+        let options = url.parse::<PgConnectOptions>()?.application_name("backchat");
+        Ok(Self::Postgres(options, Partitions::None))
+    }
+
+    /// What was found out about the database: connections made from here on know it.
+    pub(super) fn has(&mut self, found: Partitions) {
+        if let Self::Postgres(_, partitions) = self {
+            *partitions = found;
+        }
     }
 
     /// The one connection that writes.
@@ -75,7 +84,7 @@ impl Engine {
                 ];
                 Sqlite::open(options.get_filename(), BUSY_TIMEOUT, &pragmas).map(Connection::Sqlite)
             }
-            Self::Postgres(options) => {
+            Self::Postgres(options, partitions) => {
                 let mut connection = PgConnection::connect_with(options).await?;
                 // Everything the writer does is a probe by key: the other plans are forbidden, and none made on an empty
                 // table stays when that has grown.
@@ -88,7 +97,7 @@ impl Engine {
                          set plan_cache_mode = force_custom_plan",
                     )
                     .await?;
-                Ok(Connection::Postgres(connection))
+                Ok(Connection::Postgres(connection, *partitions))
             }
         }
     }
@@ -97,7 +106,7 @@ impl Engine {
     pub(super) fn file(&self) -> Option<&std::path::Path> {
         match self {
             Self::Sqlite(options) => Some(options.get_filename()),
-            Self::Postgres(_) => None,
+            Self::Postgres(..) => None,
         }
     }
 
@@ -110,7 +119,7 @@ impl Engine {
                     .acquire_timeout(READER_WAIT)
                     .connect_lazy_with(options.clone().read_only(true).pragma("cache_size", READER_CACHE)),
             ),
-            Self::Postgres(options) => Pool::Postgres(
+            Self::Postgres(options, partitions) => Pool::Postgres(
                 PgPoolOptions::new()
                     .max_connections(READERS)
                     .acquire_timeout(READER_WAIT)
@@ -127,6 +136,7 @@ impl Engine {
                         })
                     })
                     .connect_lazy_with(options.clone()),
+                *partitions,
             ),
         };
         Readers { pool, known: Arc::default() }
@@ -137,14 +147,14 @@ impl Engine {
 #[derive(Debug)]
 pub(super) enum Connection {
     Sqlite(Sqlite),
-    Postgres(PgConnection),
+    Postgres(PgConnection, Partitions),
 }
 
 impl Connection {
     pub(super) fn dialect(&self) -> Dialect {
         match self {
             Self::Sqlite(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
+            Self::Postgres(_, partitions) => postgres_dialect(*partitions),
         }
     }
 
@@ -152,7 +162,22 @@ impl Connection {
     pub(super) async fn plain(&mut self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.plain(sql),
-            Self::Postgres(connection) => connection.execute(sql).await.map(drop),
+            Self::Postgres(connection, _) => connection.execute(sql).await.map(drop),
+        }
+    }
+
+    /// Changes the schema: several statements at once, Postgres alone has any.
+    pub(super) async fn define(&mut self, sql: String) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(connection, _) => connection.execute(sqlx::AssertSqlSafe(sql)).await.map(drop),
+        }
+    }
+
+    /// What was found out about the database.
+    pub(super) fn has(&mut self, found: Partitions) {
+        if let Self::Postgres(_, partitions) = self {
+            *partitions = found;
         }
     }
 
@@ -161,7 +186,7 @@ impl Connection {
     pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.plain("begin immediate"),
-            Self::Postgres(connection) => connection.execute("begin").await.map(drop),
+            Self::Postgres(connection, _) => connection.execute("begin").await.map(drop),
         }
     }
 
@@ -171,20 +196,25 @@ impl Connection {
         sql: &'static Sql,
         argument: String,
     ) -> Result<Vec<Option<String>>, sqlx::Error> {
-        let text = sql.text(self.dialect());
+        let dialect = self.dialect();
+        let text = sql.text(dialect);
         match self {
             Self::Sqlite(connection) => connection.texts(text, &argument),
-            Self::Postgres(connection) => sqlx::query_scalar(text).bind(argument).fetch_all(connection).await,
+            Self::Postgres(connection, _) => {
+                sqlx::query_scalar_with(text, bound(sql, dialect, argument)?).fetch_all(connection).await
+            }
         }
     }
 
     /// How many rows a statement changed.
     pub(super) async fn change(&mut self, sql: &'static Sql, argument: String) -> Result<u64, sqlx::Error> {
-        let text = sql.text(self.dialect());
+        let dialect = self.dialect();
+        let text = sql.text(dialect);
         match self {
             Self::Sqlite(connection) => connection.change(text, &argument),
-            Self::Postgres(connection) => {
-                sqlx::query(text).bind(argument).execute(connection).await.map(|done| done.rows_affected())
+            Self::Postgres(connection, _) => {
+                let done = sqlx::query_with(text, bound(sql, dialect, argument)?).execute(connection).await?;
+                Ok(done.rows_affected())
             }
         }
     }
@@ -201,7 +231,7 @@ impl Connection {
                 connection.each(insert.sqlite(), rows, |_| new += 1)?;
                 Ok(new)
             }
-            Self::Postgres(connection) => {
+            Self::Postgres(connection, _) => {
                 let Some(values) = lists(insert.columns(), rows)? else { return Ok(0) };
                 let done = sqlx::query_with(insert.postgres(), values).execute(connection).await?;
                 Ok(done.rows_affected())
@@ -221,7 +251,7 @@ impl Connection {
                 connection.each(insert.sqlite(), rows, |row| new.extend(row[0].int()))?;
                 Ok(new)
             }
-            Self::Postgres(connection) => {
+            Self::Postgres(connection, _) => {
                 let Some(values) = lists(insert.columns(), rows)? else { return Ok(Vec::new()) };
                 sqlx::query_scalar_with(insert.postgres_new(), values).fetch_all(connection).await
             }
@@ -240,7 +270,7 @@ impl Connection {
                 connection.each(update.sqlite(), rows, |row| changed.extend(row[0].int()))?;
                 Ok(changed)
             }
-            Self::Postgres(connection) => {
+            Self::Postgres(connection, _) => {
                 let Some(values) = lists(update.columns(), rows)? else { return Ok(Vec::new()) };
                 sqlx::query_scalar_with(update.postgres(), values).fetch_all(connection).await
             }
@@ -251,7 +281,7 @@ impl Connection {
     pub(super) async fn carry_over(&mut self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.plain("pragma wal_checkpoint(passive)"),
-            Self::Postgres(_) => Ok(()),
+            Self::Postgres(..) => Ok(()),
         }
     }
 
@@ -259,7 +289,7 @@ impl Connection {
     pub(super) fn carry_all_over(&self) -> Result<bool, sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.carry_all_over(),
-            Self::Postgres(_) => Ok(true),
+            Self::Postgres(..) => Ok(true),
         }
     }
 
@@ -267,9 +297,27 @@ impl Connection {
         match self {
             // Closed with its value.
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(connection) => connection.close().await,
+            Self::Postgres(connection, _) => connection.close().await,
         }
     }
+}
+
+fn postgres_dialect(partitions: Partitions) -> Dialect {
+    match partitions {
+        Partitions::None => Dialect::Postgres,
+        Partitions::Daily => Dialect::Daily,
+    }
+}
+
+/// What a statement is given.
+fn bound(sql: &Sql, dialect: Dialect, argument: String) -> Result<PgArguments, sqlx::Error> {
+    let mut values = PgArguments::default();
+    let span = sql.span(dialect, &argument);
+    values.add(argument).map_err(sqlx::Error::Encode)?;
+    for end in span.into_iter().flat_map(|span| [span.from, span.to]) {
+        values.add(end).map_err(sqlx::Error::Encode)?;
+    }
+    Ok(values)
 }
 
 /// Rows as a list for each column; none where there is no row.
@@ -423,18 +471,30 @@ pub(super) struct Readers {
 #[derive(Debug, Clone)]
 enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(PgPool, Partitions),
 }
 
 impl Readers {
+    /// Whether days have tables of their own.
+    pub(super) fn partitions(&self) -> Partitions {
+        match self.pool {
+            Pool::Sqlite(_) => Partitions::None,
+            Pool::Postgres(_, partitions) => partitions,
+        }
+    }
+
     /// What a statement gives, as it is.
     pub(super) async fn texts(&self, sql: &'static Sql, argument: String) -> Result<Vec<String>, StoreError> {
         let texts: Result<Vec<Option<String>>, sqlx::Error> = match &self.pool {
             Pool::Sqlite(pool) => {
                 sqlx::query_scalar(sql.text(Dialect::Sqlite)).bind(argument).fetch_all(pool).await
             }
-            Pool::Postgres(pool) => {
-                sqlx::query_scalar(sql.text(Dialect::Postgres)).bind(argument).fetch_all(pool).await
+            Pool::Postgres(pool, partitions) => {
+                let dialect = postgres_dialect(*partitions);
+                match bound(sql, dialect, argument) {
+                    Ok(values) => sqlx::query_scalar_with(sql.text(dialect), values).fetch_all(pool).await,
+                    Err(error) => Err(error),
+                }
             }
         };
         let texts = texts.map_err(|error| match error {
@@ -465,7 +525,7 @@ impl Readers {
     pub(super) async fn close(&self) {
         match &self.pool {
             Pool::Sqlite(pool) => pool.close().await,
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(pool, _) => pool.close().await,
         }
     }
 }

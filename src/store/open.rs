@@ -9,11 +9,13 @@ use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 
 use super::consent::check_key;
+use super::days;
 use super::engine::{Connection, Engine, Tx};
 use super::error::{OpenError, StoreError};
-use super::sql::Sql;
+use super::sql::{Dialect, Sql};
 use super::sqlite::Sqlite;
 use super::{Access, Location, Options};
+use crate::message::Partitions;
 
 /// `BCHT` in SQLite's header: tells our file from another program's.
 const APPLICATION_ID: u32 = 0x4243_4854;
@@ -66,7 +68,7 @@ struct Epoch {
 /// Opens for serving: creates, migrates, takes a new epoch.
 pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Engine, Opened), OpenError> {
     let place = location.to_string();
-    let engine = engine(location)?;
+    let mut engine = engine(location)?;
     let lock = match location {
         Location::Sqlite(file) => {
             check_file(file, &place)?;
@@ -86,6 +88,7 @@ pub(super) async fn serve(location: &Location, options: &Options) -> Result<(Eng
     if lock.is_some() || matches!(location, Location::Postgres(_)) {
         migrate(&engine, &mut writer, &place).await?;
     }
+    engine.has(lay_out(&mut writer, options).await.map_err(|error| failed(&place, &error))?);
     let mut tx = Tx::new(&mut writer, 0);
     check_key(&mut tx, options.subjects.as_ref()).await.map_err(|error| failed(&place, &error))?;
     let serves = i64::from(options.access == Access::Serve);
@@ -104,7 +107,7 @@ pub(super) async fn look(location: &Location) -> Result<Engine, OpenError> {
         version: Option<i64>,
     }
     let place = location.to_string();
-    let engine = engine(location)?;
+    let mut engine = engine(location)?;
     if let Location::Sqlite(file) = location {
         if !file.exists() {
             return Err(OpenError::NotReady { place });
@@ -119,12 +122,32 @@ pub(super) async fn look(location: &Location) -> Result<Engine, OpenError> {
     let mut tx = Tx::new(&mut connection, 0);
     let applied: Result<Vec<Applied>, StoreError> = tx.rows(&APPLIED, &serde_json::json!({ "any": 1 })).await;
     let found = applied.ok().and_then(|mut rows| rows.pop()).and_then(|row| row.version).unwrap_or_default();
+    engine.has(days::found(&mut connection).await.map_err(|error| failed(&place, &error))?);
     let _ = connection.close().await;
     match found.cmp(&known) {
         std::cmp::Ordering::Less => Err(OpenError::NotReady { place }),
         std::cmp::Ordering::Equal => Ok(engine),
         std::cmp::Ordering::Greater => Err(OpenError::NewerSchema { place, found, known }),
     }
+}
+
+/// A table for each day, where they are there or wanted.
+async fn lay_out(writer: &mut Connection, options: &Options) -> Result<Partitions, StoreError> {
+    let serves = options.access == Access::Serve;
+    let mut found = days::found(writer).await?;
+    if serves
+        && found == Partitions::None
+        && options.partitions == Partitions::Daily
+        && writer.dialect() != Dialect::Sqlite
+    {
+        days::divide(writer, options.now_ms).await?;
+        found = Partitions::Daily;
+    }
+    if serves && found == Partitions::Daily {
+        days::begin_with(writer, options.now_ms).await?;
+    }
+    writer.has(found);
+    Ok(found)
 }
 
 fn engine(location: &Location) -> Result<Engine, OpenError> {
@@ -273,7 +296,7 @@ async fn check_schema(connection: &mut Connection, place: &str) -> Result<(), Op
 fn migrator(connection: &Connection) -> &'static Migrator {
     match connection {
         Connection::Sqlite(_) => &SQLITE,
-        Connection::Postgres(_) => &POSTGRES,
+        Connection::Postgres(..) => &POSTGRES,
     }
 }
 
@@ -288,8 +311,8 @@ async fn migrate(engine: &Engine, connection: &mut Connection, place: &str) -> R
             own.close().await.map_err(|error| sqlx_error(place, &error))?;
             done
         }
-        (_, Connection::Postgres(connection)) => migrator.run(connection).await,
-        (Engine::Postgres(_), Connection::Sqlite(_)) => Ok(()),
+        (_, Connection::Postgres(connection, _)) => migrator.run(connection).await,
+        (Engine::Postgres(..), Connection::Sqlite(_)) => Ok(()),
     };
     let place = place.to_owned();
     done.map_err(|error| match error {

@@ -49,7 +49,7 @@ static CLAIMS: Sql = Sql::new(
              c.is_final \
          from {rows message bigint, part bigint, carrier text, carrier_key text} \
          join receipt_waiting w on w.carrier = r.carrier and w.candidate = r.carrier_key \
-         join receipt c on c.id = w.receipt join message m on m.id = r.message) x",
+         join receipt c on c.id = w.receipt and c.message is null {probe message m on m.id = r.message}) x",
 );
 /// Whether any receipt waits: hardly ever, since what a bind has told of its parts is recorded before its receipts.
 static SOME_WAIT: Sql =
@@ -60,14 +60,14 @@ static MATCHES: Sql = Sql::new(
          select r.receipt, r.rank, o.message, o.part, r.number, m.recipient, m.registered_delivery \
          from {rows receipt bigint, rank bigint, message bigint, carrier text, candidate text, number bigint, \
              since_ms bigint} \
-         join outcome o on o.message = r.message and o.carrier = r.carrier and o.carrier_key = r.candidate \
-             and o.kind = 'sent' and o.at_ms >= r.since_ms \
-         join message m on m.id = o.message) x",
+         {probe outcome o on o.message = r.message} {probe message m on m.id = o.message} \
+         where o.carrier = r.carrier and o.carrier_key = r.candidate and o.kind = 'sent' \
+             and o.at_ms >= r.since_ms) x",
 );
 static CLAIM: Sql = Sql::new(
     "update receipt set message = r.message, part = r.part from {rows id bigint, message bigint, part bigint} \
      where receipt.id = r.id and receipt.message is null and not exists ( \
-         select 1 from receipt k where k.message = r.message and k.part = r.part \
+         select 1 from receipt k where k.message = r.message {span k.message} and k.part = r.part \
              and k.carrier_key = receipt.carrier_key and k.state = receipt.state)",
 );
 static NO_LONGER_WAITING: Sql =
@@ -319,8 +319,9 @@ async fn settle(tx: &mut Tx<'_>, chosen: BTreeMap<i64, Match>) -> Result<Vec<Cla
 }
 
 /// The receipts an account waits for.
-fn waited_for(chosen: &BTreeMap<i64, Match>) -> Vec<i64> {
-    chosen.values().filter(|one| one.registered_delivery.is_some()).map(|one| one.receipt).collect()
+fn waited_for(chosen: &BTreeMap<i64, Match>) -> Vec<accounts::OfMessage> {
+    let waits = chosen.values().filter(|one| one.registered_delivery.is_some());
+    waits.map(|one| accounts::OfMessage { id: one.receipt, message: one.message }).collect()
 }
 
 #[derive(Serialize)]

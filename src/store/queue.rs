@@ -60,7 +60,7 @@ pub(super) static MEMBERS: Sql = Sql::new(
          account, reference, registered_delivery, relay, programme} \
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, \
          m.source, m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay, m.programme \
-         from {ids} join message m on m.id = r.id) x",
+         from {ids} {probe message m on m.id = r.id}) x",
 );
 static MARK: Sql = Sql::new(
     "update chunk set lease_until_ms = r.at_ms + chunk.lease_ms, \
@@ -93,9 +93,8 @@ static ANSWERED: Sql = Sql::new(
              when o.attempt < r.attempt then 0 \
              when o.kind not in ('suppressed', 'rejected', 'expired', 'gave_up') then 1 \
              when o.bind is not null then 2 else 3 end) as word \
-         from {rows message bigint, attempt bigint} \
-         join outcome o on o.message = r.message \
-             and (o.attempt = r.attempt or (o.attempt < r.attempt and o.kind = 'sent')) \
+         from {rows message bigint, attempt bigint} {probe outcome o on o.message = r.message} \
+         where o.attempt = r.attempt or (o.attempt < r.attempt and o.kind = 'sent') \
          group by o.message, o.part order by o.message, o.part) x",
 );
 static ENDED: Sql = Sql::new("update run set ended_ms = {int at_ms} where epoch = {int epoch}");

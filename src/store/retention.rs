@@ -2,12 +2,15 @@
 //! order of their ids, which is that of time. Nothing that is not through is forgotten, and no opt-out and no proof of
 //! consent ever.
 //!
-//! Rows go one small step after the other instead of by dropping a day's partition: classes are kept for different times,
-//! and a statement that finds a row by its key would have to be planned over every partition there is.
+//! Rows go one small step after the other. Where each day has tables of its own, a day of which nothing is to stay goes as a
+//! whole: its keys step by step, and then its tables.
+
+mod day;
 
 use serde::Deserialize;
 
 use super::Store;
+use super::days;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::locator;
@@ -15,6 +18,8 @@ use super::outcomes::RECEIPT_REACH_MS;
 use super::sql::Sql;
 use super::writer::{Answer, Write};
 use crate::message::{Class, Kept, MessageId, Msisdn, Purpose};
+
+pub(super) use day::{DayStep, step as day_step};
 
 /// Rows looked at in one step: some milliseconds.
 const ROWS_A_STEP: usize = 500;
@@ -44,7 +49,7 @@ static OLD_MESSAGES: Sql = Sql::new(
 );
 static TAKEN: Sql = Sql::new(
     "select {list message, carrier, carrier_key} from ( \
-         select o.message, o.carrier, o.carrier_key from {ids} join outcome o on o.message = r.id \
+         select o.message, o.carrier, o.carrier_key from {ids} {probe outcome o on o.message = r.id} \
          where o.carrier_key is not null) x",
 );
 static OLD_REPLIES: Sql = Sql::new(
@@ -56,11 +61,13 @@ static OLD_EVENTS: Sql = Sql::new(
          order by id limit {int limit}) x",
 );
 
-static NO_RECEIPTS: Sql = Sql::new("delete from receipt where message in (select r.id from {ids})");
-static NO_OUTCOMES: Sql = Sql::new("delete from outcome where message in (select r.id from {ids})");
+static NO_RECEIPTS: Sql =
+    Sql::new("delete from receipt where message in (select r.id from {ids}) {span message}");
+static NO_OUTCOMES: Sql =
+    Sql::new("delete from outcome where message in (select r.id from {ids}) {span message}");
 static NO_CALLBACKS: Sql = Sql::new("delete from callback where invitation in (select r.id from {ids})");
 static NO_INVITATIONS: Sql = Sql::new("delete from invitation where message in (select r.id from {ids})");
-static NO_MESSAGES: Sql = Sql::new("delete from message where id in (select r.id from {ids})");
+static NO_MESSAGES: Sql = Sql::new("delete from message where id in (select r.id from {ids}) {span id}");
 static NO_CHUNKS: Sql = Sql::new(
     "delete from chunk where state = 'done' and class = {int class} and id > {int after} and id <= {int upto}",
 );
@@ -100,7 +107,10 @@ impl Store {
         let readers = &self.inner.readers;
         let before = MessageId::first_at(before_ms).0;
         let looked = match kept {
-            Kept::Messages(class) => old_messages(readers, class, after, before).await?,
+            Kept::Messages(class) => {
+                let before = days::behind(readers, before).await?;
+                old_messages(readers, class, after, before).await?
+            }
             Kept::Replies => old_replies(readers, after, before).await?,
             Kept::Events => old_events(readers, after, before).await?,
         };
@@ -140,12 +150,6 @@ async fn old_messages(
         state: Option<String>,
         open: i64,
     }
-    #[derive(Deserialize)]
-    struct Taken {
-        message: i64,
-        carrier: String,
-        carrier_key: String,
-    }
     let mut of_class = Purpose::ALL.into_iter().filter(|one| one.class() == class).map(Purpose::name);
     let mut argument = span(after, before);
     for place in ["one", "two", "three", "four"] {
@@ -155,12 +159,27 @@ async fn old_messages(
     let goes = |one: &&Old| one.open == 0 && one.state.as_deref().is_some_and(|state| state != "queued");
     let gone: Vec<&Old> = old.iter().filter(goes).collect();
     let ids: Vec<i64> = gone.iter().map(|one| one.id).collect();
-    let taken: Vec<Taken> = if ids.is_empty() { Vec::new() } else { readers.list(&TAKEN, &ids).await? };
-    let to = gone.iter().map(|one| (locator::to(one.number), one.id));
+    let keys = keys(readers, gone.iter().map(|one| (one.number, one.id)), &ids).await?;
+    Ok(Looked { ids, keys, last: old.last().map(|one| one.id), more: old.len() == ROWS_A_STEP })
+}
+
+/// What leads to messages: their numbers, and the ids under which carriers took them.
+async fn keys(
+    readers: &Readers,
+    numbers: impl Iterator<Item = (Msisdn, i64)>,
+    ids: &[i64],
+) -> Result<Vec<(String, i64)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Taken {
+        message: i64,
+        carrier: String,
+        carrier_key: String,
+    }
+    let taken: Vec<Taken> = if ids.is_empty() { Vec::new() } else { readers.list(&TAKEN, ids).await? };
+    let to = numbers.map(|(number, id)| (locator::to(number), id));
     let by_carrier =
         taken.into_iter().map(|one| (locator::taken(&one.carrier, &one.carrier_key), one.message));
-    let keys = to.chain(by_carrier).collect();
-    Ok(Looked { ids, keys, last: old.last().map(|one| one.id), more: old.len() == ROWS_A_STEP })
+    Ok(to.chain(by_carrier).collect())
 }
 
 async fn old_replies(readers: &Readers, after: i64, before: i64) -> Result<Looked, StoreError> {

@@ -15,25 +15,25 @@ use crate::message::{MessageId, Msisdn, Outbound, Sender};
 
 static SENT: Sql = Sql::new(
     "select {list message, part} from (select distinct o.message, o.part \
-         from {ids} join outcome o on o.message = r.id and o.kind = 'sent') x",
+         from {ids} {probe outcome o on o.message = r.id} where o.kind = 'sent') x",
 );
 
 /// Parts of these messages that a carrier took, and of which no final receipt has come.
 static HELD: Sql = Sql::new(
     "select {list message, part, carrier, carrier_id, \"to\", sender, purpose, programme} from ( \
          select o.message, o.part, o.carrier, o.carrier_id, m.recipient as \"to\", m.sender, m.purpose, m.programme \
-         from {ids} join message m on m.id = r.id join outcome o on o.message = m.id and o.kind = 'sent' \
-         where o.carrier is not null and o.carrier_id is not null and not exists (select 1 from receipt c \
-             where c.message = o.message and c.part = o.part and c.is_final = 1) \
+         from {ids} {probe message m on m.id = r.id} {probe outcome o on o.message = m.id} \
+         where o.kind = 'sent' and o.carrier is not null and o.carrier_id is not null and not exists (select 1 from receipt c \
+             where c.message = o.message {span c.message} and c.part = o.part and c.is_final = 1) \
          order by o.message, o.part) x",
 );
 
 /// Parts in doubt of these messages of which no answer is known.
 static IN_DOUBT: Sql = Sql::new(
     "select {list message, attempt, part, carrier, at_ms} from (select o.message, o.attempt, o.part, o.carrier, o.at_ms \
-         from {ids} join outcome o on o.message = r.id and o.kind = 'in_doubt' \
-         where not exists (select 1 from outcome s \
-             where s.message = o.message and s.part = o.part and s.kind = 'sent') \
+         from {ids} {probe outcome o on o.message = r.id} \
+         where o.kind = 'in_doubt' and not exists (select 1 from outcome s \
+             where s.message = o.message {span s.message} and s.part = o.part and s.kind = 'sent') \
          order by o.message, o.part, o.attempt) x",
 );
 
@@ -42,7 +42,7 @@ static STRAY: Sql = Sql::new(
     "select {list id, carrier, carrier_id, carrier_key, number, state, is_final, err, quote, received_ms, done_ms} from ( \
          select distinct c.id, c.carrier, c.carrier_id, c.carrier_key, c.number, c.state, c.is_final, c.err, c.quote, \
              c.received_ms, c.done_ms \
-         from {ids} join message m on m.id = r.id \
+         from {ids} {probe message m on m.id = r.id} \
          join receipt c on c.number = m.recipient and c.message is null and c.received_ms >= m.accepted_ms \
          order by c.id) x",
 );

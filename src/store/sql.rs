@@ -13,6 +13,13 @@
 //! | `{row id, "to"}` | one row of `x` as a JSON object |
 //! | `{pack c.id, c.lane}` | an object of columns, where there is no `x` (`returning`) |
 //! | `{skip_locked}` | leave rows another node is just taking |
+//! | `{probe outcome o on o.message = r.message}` | `join`, for each row before it a few by their message |
+//! | `{probe left message m on m.id = r.id}` | the same, as a `left join` |
+//! | `{span message}` | `and` this message is one of those asked for, or was made between them |
+//!
+//! With a partition a day (`days.rs`) the last three tell Postgres between which messages it has to look: else it would plan each
+//! look-up over all days. The messages are the numbers of the argument's list, or
+//! the `message` of each of its objects.
 //!
 //! Marks may stand in marks. A list or a column of JSON inside a row stays a string, which the reader parses in turn:
 //! whether SQLite remembers that a text is JSON depends on its plan.
@@ -28,6 +35,8 @@ use super::error::StoreError;
 pub(super) enum Dialect {
     Sqlite,
     Postgres,
+    /// Postgres with a partition a day.
+    Daily,
 }
 
 /// One statement for both engines.
@@ -35,11 +44,12 @@ pub(super) struct Sql {
     text: &'static str,
     sqlite: OnceLock<String>,
     postgres: OnceLock<String>,
+    daily: OnceLock<String>,
 }
 
 impl Sql {
     pub(super) const fn new(text: &'static str) -> Self {
-        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new() }
+        Self { text, sqlite: OnceLock::new(), postgres: OnceLock::new(), daily: OnceLock::new() }
     }
 
     /// The text for this engine, worked out once.
@@ -47,8 +57,29 @@ impl Sql {
         match dialect {
             Dialect::Sqlite => self.sqlite.get_or_init(|| expand(self.text, dialect)),
             Dialect::Postgres => self.postgres.get_or_init(|| expand(self.text, dialect)),
+            Dialect::Daily => self.daily.get_or_init(|| expand(self.text, dialect)),
         }
     }
+
+    /// Which messages are asked for, where the text wants to know: `$2` and `$3`.
+    pub(super) fn span(&self, dialect: Dialect, argument: &str) -> Option<Span> {
+        if dialect != Dialect::Daily || !(self.text.contains("{probe ") || self.text.contains("{span ")) {
+            return None;
+        }
+        let rows: Vec<serde_json::Value> = serde_json::from_str(argument).unwrap_or_default();
+        let ids = rows.iter().filter_map(|row| row.get("message").unwrap_or(row).as_i64());
+        Some(ids.fold(Span { from: i64::MAX, to: i64::MIN }, |span, id| Span {
+            from: span.from.min(id),
+            to: span.to.max(id.saturating_add(1)),
+        }))
+    }
+}
+
+/// The messages from this one up to, but without, that one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
 }
 
 /// The one argument of a statement.
@@ -92,6 +123,7 @@ fn expand(text: &str, dialect: Dialect) -> String {
         let words = match dialect {
             Dialect::Sqlite => sqlite(name, rest.trim()),
             Dialect::Postgres => postgres(name, rest.trim()),
+            Dialect::Daily => daily(name, rest.trim()),
         };
         text.replace_range(start..=start + length, &words);
     }
@@ -120,6 +152,7 @@ fn sqlite(name: &str, rest: &str) -> String {
         "list" => format!("json_group_array(json_object({}))", members(rest, "x.")),
         "row" => format!("json_object({})", members(rest, "x.")),
         "pack" => format!("json_object({})", members(rest, "")),
+        "probe" => joined(rest),
         _ => String::new(),
     }
 }
@@ -138,7 +171,56 @@ fn postgres(name: &str, rest: &str) -> String {
         "row" => "cast(row_to_json(x) as text)".to_owned(),
         "pack" => format!("cast(json_build_object({}) as text)", members(rest, "")),
         "skip_locked" => "for update skip locked".to_owned(),
+        "probe" => joined(rest),
         _ => String::new(),
+    }
+}
+
+/// `offset 0` keeps the planner from seeing through: knowing the span alone, it would rather read all of that where it takes a
+/// new day's table for an empty one.
+fn daily(name: &str, rest: &str) -> String {
+    match name {
+        "probe" => Probe::read(rest).map(|probe| probe.between()).unwrap_or_default(),
+        "span" => format!("and {rest} >= $2 and {rest} < $3"),
+        _ => postgres(name, rest),
+    }
+}
+
+/// `left message m on m.id = r.id`
+struct Probe<'a> {
+    kind: &'a str,
+    table: &'a str,
+    alias: &'a str,
+    column: &'a str,
+    by: &'a str,
+}
+
+impl<'a> Probe<'a> {
+    fn read(mark: &'a str) -> Option<Self> {
+        let (kind, mark) = match mark.strip_prefix("left ") {
+            Some(rest) => ("left ", rest),
+            None => ("", mark),
+        };
+        let (what, condition) = mark.split_once(" on ")?;
+        let (table, alias) = what.split_once(' ')?;
+        let (column, by) = condition.split_once(" = ")?;
+        let column = column.strip_prefix(alias)?.strip_prefix('.')?;
+        Some(Self { kind, table, alias, column, by })
+    }
+
+    fn between(&self) -> String {
+        let Self { kind, table, alias, column, by } = self;
+        format!(
+            "{kind}join lateral (select * from {table} where {column} = {by} and {column} >= $2 and {column} < $3 offset 0) \
+             {alias} on true"
+        )
+    }
+}
+
+fn joined(rest: &str) -> String {
+    match rest.strip_prefix("left ") {
+        Some(rest) => format!("left join {rest}"),
+        None => format!("join {rest}"),
     }
 }
 

@@ -74,6 +74,8 @@ pub(super) enum Write {
     Told { receipts: Vec<i64>, at_ms: i64 },
     SweepAccounts { now_ms: i64 },
     Forget(Box<retention::Step>),
+    ForgetDay(Box<retention::DayStep>),
+    MakeDays { now_ms: i64 },
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(Vec<SliceMark>),
     Lease(queue::Lease),

@@ -154,7 +154,7 @@ impl House {
     /// What is in the memory, without changing it.
     pub async fn look(&self) -> Store {
         let now_ms = Clock::System.now_ms();
-        let options = Options { now_ms, node: 0, access: Access::Look, subjects: None };
+        let options = Options { now_ms, access: Access::Look, ..Options::default() };
         Store::open(&self.location, options).await.unwrap()
     }
 

@@ -398,7 +398,11 @@ async fn without_the_key_a_store_with_erased_numbers_does_not_open(place: Place)
     store.erase(number(1), erasure(10, 1)).await.unwrap();
     store.close(NOW).await;
     let open = async |subjects| {
-        Store::open(&place.location, Options { now_ms: NOW, node: 0, access: Access::Serve, subjects }).await
+        Store::open(
+            &place.location,
+            Options { now_ms: NOW, access: Access::Serve, subjects, ..Options::default() },
+        )
+        .await
     };
     let told = open(None).await.unwrap_err().to_string();
     assert!(told.contains("erasure_key"), "{told}");
@@ -407,10 +411,8 @@ async fn without_the_key_a_store_with_erased_numbers_does_not_open(place: Place)
     let store = open(Some(SubjectKey::new("a key"))).await.unwrap();
     store.close(NOW).await;
     let keyless = Place::sqlite();
-    let store = Store::open(
-        &keyless.location,
-        Options { now_ms: NOW, node: 0, access: Access::Serve, subjects: None },
-    );
+    let store =
+        Store::open(&keyless.location, Options { now_ms: NOW, access: Access::Serve, ..Options::default() });
     let refused = store.await.unwrap().erase(number(1), erasure(10, 1)).await;
     assert!(matches!(refused, Err(StoreError::Refused(why)) if why.contains("erasure_key")));
 }

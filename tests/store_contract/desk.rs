@@ -63,7 +63,7 @@ async fn events_are_told_in_the_order_of_their_commits_each_once(place: Place) {
 async fn events_of_two_writers_are_never_missed_by_a_reader_that_goes_on(place: Place) {
     const EACH: i64 = 60;
     let store = place.open().await;
-    let options = Options { now_ms: NOW, node: 1, access: Access::Beside, subjects: None };
+    let options = Options { now_ms: NOW, node: 1, access: Access::Beside, ..Options::default() };
     let beside = Store::open(&place.location, options).await.unwrap();
     let write = async |store: &Store, first: i64| {
         for id in 0..EACH {
@@ -161,7 +161,7 @@ async fn a_reply_is_tagged_and_one_that_does_not_exist_is_refused(place: Place) 
 async fn a_server_is_asked_and_says_how_it_is(place: Place) {
     let store = place.open().await;
     assert_eq!(store.last_ask().await.unwrap(), None);
-    let options = Options { now_ms: NOW, node: 0, access: Access::Beside, subjects: None };
+    let options = Options { now_ms: NOW, access: Access::Beside, ..Options::default() };
     let beside = Store::open(&place.location, options).await.unwrap();
     let ask = beside.ask(AskKind::Plan, "/etc/backchat.toml", NOW).await.unwrap();
     assert_eq!(store.last_ask().await.unwrap(), Some(ask));

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use backchat::message::{CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Purpose, Sender, Source};
+use backchat::message::{
+    CampaignId, MessageId, Msisdn, Outbound, OutcomeKind, Partitions, Purpose, Sender, Source,
+};
 use backchat::rules::machines::dispatcher::Line;
 use backchat::store::{
     Acceptance, Access, Channel, ChunkId, ConsentChange, ConsentKind, Evidence, InboundCommit, InboundRow,
@@ -24,13 +26,15 @@ pub const CODE: &str = "88001";
 /// An empty database that lives as long as the test.
 pub struct Place {
     pub location: Location,
+    partitions: Partitions,
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Place {
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { location: Location::Sqlite(folder.path().join("backchat.db")), _folder: Some(folder) }
+        let location = Location::Sqlite(folder.path().join("backchat.db"));
+        Self { location, partitions: Partitions::None, _folder: Some(folder) }
     }
 
     /// None where the tests were told to leave Postgres out.
@@ -41,7 +45,31 @@ impl Place {
         static DATABASES: AtomicU32 = AtomicU32::new(0);
         let name = format!("contract_{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let url = tokio::task::spawn_blocking(move || postgres::database_url(&name)).await.unwrap();
-        Some(Self { location: Location::Postgres(url), _folder: None })
+        Some(Self { location: Location::Postgres(url), partitions: Partitions::None, _folder: None })
+    }
+
+    /// The same, with tables for each day.
+    pub async fn postgres_by_day() -> Option<Self> {
+        Some(Self::postgres().await?.by_day())
+    }
+
+    /// The same database, opened with tables for each day.
+    pub fn by_day(self) -> Self {
+        Self { partitions: Partitions::Daily, ..self }
+    }
+
+    /// The same database, opened without.
+    pub fn whole(self) -> Self {
+        Self { partitions: Partitions::None, ..self }
+    }
+
+    /// A connection of an operator's own.
+    pub async fn postgres_connection(&self) -> sqlx::PgConnection {
+        use sqlx::Connection as _;
+        match &self.location {
+            Location::Postgres(url) => sqlx::PgConnection::connect(url).await.unwrap(),
+            Location::Sqlite(_) => panic!("this is SQLite"),
+        }
     }
 
     /// The same, elsewhere.
@@ -58,19 +86,15 @@ impl Place {
     }
 
     pub async fn open_at(&self, now_ms: i64, node: u16) -> Result<Store, OpenError> {
-        Store::open(
-            &self.location,
-            Options { now_ms, node, access: Access::Serve, subjects: Some(SubjectKey::new("a key")) },
-        )
-        .await
+        let (subjects, partitions) = (Some(SubjectKey::new("a key")), self.partitions);
+        let options = Options { now_ms, node, access: Access::Serve, subjects, partitions };
+        Store::open(&self.location, options).await
     }
 
     pub async fn look(&self) -> Result<Store, OpenError> {
-        Store::open(
-            &self.location,
-            Options { now_ms: NOW, node: 0, access: Access::Look, subjects: Some(SubjectKey::new("a key")) },
-        )
-        .await
+        let subjects = Some(SubjectKey::new("a key"));
+        let options = Options { now_ms: NOW, access: Access::Look, subjects, ..Options::default() };
+        Store::open(&self.location, options).await
     }
 
     /// A number out of the database, as an operator could ask for it.

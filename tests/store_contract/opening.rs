@@ -81,8 +81,13 @@ async fn every_start_has_an_epoch_of_its_own(place: Place) {
 }
 
 async fn a_server_and_a_command_that_start_at_once_on_nothing_both_open(place: Place) {
-    let beside =
-        Options { now_ms: NOW, node: 1, access: Access::Beside, subjects: Some(SubjectKey::new("a key")) };
+    let beside = Options {
+        now_ms: NOW,
+        node: 1,
+        access: Access::Beside,
+        subjects: Some(SubjectKey::new("a key")),
+        ..Options::default()
+    };
     let (server, command) = tokio::join!(place.open_at(NOW, 0), Store::open(&place.location, beside));
     let (server, command) = (server.unwrap(), command.unwrap());
     assert_ne!(server.epoch(), command.epoch());

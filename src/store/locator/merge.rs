@@ -242,7 +242,7 @@ mod tests {
         async fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("keys.db");
-            let options = Options { now_ms: 0, node: 0, access: Access::Serve, subjects: None };
+            let options = Options { now_ms: 0, access: Access::Serve, ..Options::default() };
             Store::open(&Location::Sqlite(file.clone()), options).await.unwrap().close(0).await;
             let connection = Engine::sqlite(&file).writer().await.unwrap();
             Self { _folder: folder, file, connection }
@@ -250,7 +250,7 @@ mod tests {
 
         /// A new run, which has ended when this returns or goes on for ever.
         async fn run(&self, access: Access, ends: Ends) -> Run {
-            let options = Options { now_ms: 0, node: 0, access, subjects: None };
+            let options = Options { now_ms: 0, access, ..Options::default() };
             let store = Store::open(&Location::Sqlite(self.file.clone()), options).await.unwrap();
             let epoch = store.epoch();
             match ends {

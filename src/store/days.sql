@@ -1,0 +1,54 @@
+-- From one table for all days to one a day, in one transaction. What there is stays where it is and becomes the first part,
+-- up to the first midnight that everything in it lies before; receipts of nobody's move to the rest.
+
+create temporary table day_views on commit drop as
+    select c.oid as id, c.relname as name, pg_get_viewdef(c.oid) as text
+    from pg_class c where c.relkind = 'v' and c.relnamespace = to_regnamespace(quote_ident(current_schema()));
+
+alter table message rename to message_before;
+alter table message_before rename constraint message_pkey to message_before_pkey;
+alter index message_campaign rename to message_before_campaign;
+create table message (like message_before including defaults including constraints including storage)
+    partition by range (id);
+alter table message add primary key (id);
+create index message_campaign on message (campaign) where campaign is not null;
+create table message_rest partition of message default;
+alter table message attach partition message_before for values from (minvalue) to (:bound);
+
+alter table outcome rename to outcome_before;
+alter table outcome_before rename constraint outcome_pkey to outcome_before_pkey;
+alter index outcome_in_doubt rename to outcome_before_in_doubt;
+create table outcome (like outcome_before including defaults including constraints including storage)
+    partition by range (message);
+alter table outcome add primary key (message, attempt, part, kind);
+create index outcome_in_doubt on outcome (at_ms) where kind = 'in_doubt';
+create table outcome_rest partition of outcome default;
+alter table outcome attach partition outcome_before for values from (minvalue) to (:bound);
+
+alter table receipt rename to receipt_before;
+alter table receipt_before rename constraint receipt_pkey to receipt_before_pkey;
+alter index receipt_known rename to receipt_before_known;
+drop index receipt_stray, receipt_unknown;
+create table receipt (like receipt_before including defaults including constraints including storage)
+    partition by range (message);
+-- Its id alone is no key of all parts: what a receipt says of which message is, or which one nobody's says.
+create index receipt_id on receipt (id);
+create unique index receipt_known on receipt (message, part, carrier_key, state) where message is not null;
+create table receipt_rest partition of receipt default;
+create index receipt_stray on receipt_rest (number) where message is null and number is not null;
+create unique index receipt_unknown on receipt_rest (carrier, carrier_key, state) where message is null;
+with nobodys as (delete from receipt_before where message is null returning *)
+    insert into receipt_rest select * from nobodys;
+alter table receipt attach partition receipt_before for values from (minvalue) to (:bound);
+alter table receipt_before drop constraint receipt_before_pkey;
+
+-- Views know a table, not its name.
+do $$
+declare
+    v record;
+begin
+    for v in select name, text from day_views order by id loop
+        execute format('create or replace view %I as %s', v.name, v.text);
+    end loop;
+end
+$$;
