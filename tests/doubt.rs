@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 on_both! {
     a_receipt_that_comes_before_we_give_up_waiting_ends_the_doubt_and_nothing_goes_twice,
     a_receipt_that_comes_while_a_message_is_held_ends_the_doubt_and_nothing_goes_twice,
+    a_receipt_that_comes_by_the_receiver_ends_the_doubt_of_what_the_transmitter_sent,
     of_two_messages_with_the_same_words_a_receipt_is_not_guessed_to_mean_either,
 }
 
@@ -53,8 +54,9 @@ async fn handed_in(house: &House, text: &str) -> String {
 
 /// The message ends delivered, and the hold that ran meanwhile sends nothing. The bind that had no answer ends meanwhile, and is
 /// back about when the hold is over: the carrier has not told anything by then.
-async fn one_copy(postgres: Option<&str>, told_after_ms: u64) {
-    let house = House::before(postgres, silent(told_after_ms), HOLD, "").await;
+async fn one_copy(postgres: Option<&str>, told_after_ms: u64, bind: &str) {
+    let carrier = format!("{HOLD}\nbind = \"{bind}\"");
+    let house = House::before(postgres, silent(told_after_ms), &carrier, "").await;
     let id = handed_in(&house, "How was your stay with us?").await;
     let is = |message: &Value, what: &str| {
         message["life"].as_array().unwrap().iter().any(|step| step["what"] == what)
@@ -78,13 +80,19 @@ async fn one_copy(postgres: Option<&str>, told_after_ms: u64) {
 async fn a_receipt_that_comes_before_we_give_up_waiting_ends_the_doubt_and_nothing_goes_twice(
     postgres: Option<&str>,
 ) {
-    one_copy(postgres, 100).await;
+    one_copy(postgres, 100, "transceiver").await;
 }
 
 async fn a_receipt_that_comes_while_a_message_is_held_ends_the_doubt_and_nothing_goes_twice(
     postgres: Option<&str>,
 ) {
-    one_copy(postgres, 1_500).await;
+    one_copy(postgres, 1_500, "transceiver").await;
+}
+
+async fn a_receipt_that_comes_by_the_receiver_ends_the_doubt_of_what_the_transmitter_sent(
+    postgres: Option<&str>,
+) {
+    one_copy(postgres, 1_500, "pair").await;
 }
 
 async fn of_two_messages_with_the_same_words_a_receipt_is_not_guessed_to_mean_either(postgres: Option<&str>) {

@@ -141,7 +141,7 @@ async fn a_database_stopped_hard_under_load_loses_nothing_and_doubles_nothing() 
         return;
     }
     let mut database = postgres::OwnServer::start();
-    let mut house = House::open(Memory::Postgres(database.url()), Copies::AtMostOnce).await;
+    let mut house = House::open(Memory::PostgresByDay(database.url()), Copies::AtMostOnce).await;
     let mut gateway = house.start(None);
     house.is_up(&mut gateway).await;
     let (clients, http) = (Arc::clone(&house.clients), house.http);

@@ -93,6 +93,34 @@ impl Flow {
                 rest = Rest::Some;
             }
         }
+        if let Some(before_ms) = nobodys_before_ms(&before_ms) {
+            let (rows, more) = self.store.forget_nobodys(before_ms).await?;
+            self.metrics.forgotten.add(rows);
+            if more {
+                rest = Rest::Some;
+            }
+        }
         Ok(rest)
+    }
+}
+
+/// A receipt of no message of ours may be about one of any class: it is kept as long as the one that is kept longest.
+fn nobodys_before_ms(before_ms: &BTreeMap<Kept, i64>) -> Option<i64> {
+    let classes = Kept::ALL.into_iter().filter(|kept| matches!(kept, Kept::Messages(_)));
+    let ages: Option<Vec<i64>> = classes.map(|kept| before_ms.get(&kept).copied()).collect();
+    ages?.into_iter().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_of_nobodys_is_kept_as_long_as_any_message() {
+        let classes = Kept::ALL.into_iter().filter(|kept| matches!(kept, Kept::Messages(_)));
+        let mut before_ms: BTreeMap<Kept, i64> = classes.zip([70, 30, 90, 50]).collect();
+        assert_eq!(nobodys_before_ms(&before_ms), Some(30));
+        before_ms.pop_first();
+        assert_eq!(nobodys_before_ms(&before_ms), None, "one is kept for ever");
     }
 }

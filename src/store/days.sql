@@ -28,7 +28,7 @@ alter table outcome attach partition outcome_before for values from (minvalue) t
 alter table receipt rename to receipt_before;
 alter table receipt_before rename constraint receipt_pkey to receipt_before_pkey;
 alter index receipt_known rename to receipt_before_known;
-drop index receipt_stray, receipt_unknown;
+drop index receipt_stray, receipt_unknown, receipt_nobodys;
 create table receipt (like receipt_before including defaults including constraints including storage)
     partition by range (message);
 -- Its id alone is no key of all parts: what a receipt says of which message is, or which one nobody's says.
@@ -37,6 +37,7 @@ create unique index receipt_known on receipt (message, part, carrier_key, state)
 create table receipt_rest partition of receipt default;
 create index receipt_stray on receipt_rest (number) where message is null and number is not null;
 create unique index receipt_unknown on receipt_rest (carrier, carrier_key, state) where message is null;
+create index receipt_nobodys on receipt_rest (received_ms) where message is null;
 with nobodys as (delete from receipt_before where message is null returning *)
     insert into receipt_rest select * from nobodys;
 alter table receipt attach partition receipt_before for values from (minvalue) to (:bound);

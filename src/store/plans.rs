@@ -69,6 +69,7 @@ async fn empty() -> SqliteConnection {
     connection.execute(include_str!("migrations/sqlite/0009_took.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0010_runs.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0011_keys.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0012_nobodys.sql")).await.unwrap();
     connection
 }
 
@@ -121,4 +122,35 @@ async fn no_statement_but_a_report_looks_through_a_large_table() {
     }
     assert!(scans.is_empty(), "{}", scans.join("\n"));
     assert!(seen > 50, "{seen} statements were found");
+}
+
+/// With a table for each day, a look-up is planned over all of them unless it says between which messages it looks, or that
+/// it looks for what is nobody's.
+#[test]
+fn no_look_up_that_comes_often_is_planned_over_all_days() {
+    const OFTEN: [&str; 6] = ["accept", "accounts", "contexts", "outcomes", "queue", "sent"];
+    /// Receipts that were told twice.
+    const SELDOM: &str = "outcomes::STORED";
+    let sources = SOURCES.into_iter().chain([("accounts", include_str!("accounts.rs"))]);
+    let (mut seen, mut over_all) = (0, Vec::new());
+    for (file, source) in sources.filter(|(file, _)| OFTEN.contains(file)) {
+        for (name, text) in statements(source) {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            for at in words.windows(4) {
+                let [before, verb, table, alias] = [at[0], at[1], at[2], at[3]];
+                if !["from", "join"].contains(&verb) || !["message", "outcome", "receipt"].contains(&table) {
+                    continue;
+                }
+                seen += 1;
+                let bounded = text.contains(&format!("{{span {alias}."))
+                    || text.contains(&format!("{alias}.message is null"));
+                if !bounded && format!("{file}::{name}") != SELDOM {
+                    over_all.push(format!("{file}::{name}: {before} {verb} {table} {alias}"));
+                }
+            }
+            seen += text.matches("{probe ").count();
+        }
+    }
+    assert!(over_all.is_empty(), "{}", over_all.join("\n"));
+    assert!(seen > 20, "{seen} look-ups were found");
 }

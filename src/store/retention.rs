@@ -84,6 +84,10 @@ static NO_WAITING: Sql = Sql::new(
     "delete from receipt_waiting where receipt in (select w.receipt from receipt_waiting w \
          where w.receipt < {int before} order by w.receipt limit {int limit})",
 );
+static NO_NOBODYS: Sql = Sql::new(
+    "delete from receipt where message is null and id in (select c.id from receipt c \
+         where c.message is null and c.received_ms < {int before_ms} order by c.received_ms limit {int limit})",
+);
 static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
 
 /// One step.
@@ -123,6 +127,20 @@ impl Store {
         let step = Step { kept, ids, keys, after, upto, before_ms };
         match self.write(Write::Forget(Box::new(step))).await? {
             Answer::Done => Ok(Forgotten { upto, rows, more }),
+            _ => Err(super::mixed_up()),
+        }
+    }
+}
+
+impl Store {
+    /// Forgets a little of the receipts that are of no message of ours and older than this time; tells how many, and whether
+    /// there may be more.
+    ///
+    /// # Errors
+    /// What the memory says; what went before stays gone.
+    pub async fn forget_nobodys(&self, before_ms: i64) -> Result<(u64, bool), StoreError> {
+        match self.write(Write::ForgetNobodys { before_ms }).await? {
+            Answer::Count(rows) => Ok((rows, rows >= ROWS_A_STEP as u64)),
             _ => Err(super::mixed_up()),
         }
     }
@@ -231,6 +249,11 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<(), StoreError>
         Kept::Events => _ = tx.change_all(&NO_EVENTS, &step.ids).await?,
     }
     locator::remove(tx, &step.keys).await
+}
+
+/// Forgets receipts of nobody's; tells how many.
+pub(super) async fn nobodys(tx: &mut Tx<'_>, before_ms: i64) -> Result<u64, StoreError> {
+    tx.change(&NO_NOBODYS, &serde_json::json!({ "before_ms": before_ms, "limit": ROWS_A_STEP })).await
 }
 
 /// Forgets what is of use to nobody any more: parts of long messages that were put together long ago, and the ids under

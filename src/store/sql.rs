@@ -273,4 +273,43 @@ mod tests {
         assert_eq!(argument("a\\u0000b\0").unwrap(), "\"a\\\\u0000b\u{fffd}\"");
         assert_eq!(argument("plain").unwrap(), "\"plain\"");
     }
+
+    static SENT: Sql = Sql::new(
+        "select o.part from {ids} {probe outcome o on o.message = r.id} {probe left message m on m.id = o.message} \
+         where o.kind = 'sent' and not exists (select 1 from receipt c where c.message = o.message {span c.message})",
+    );
+
+    #[test]
+    fn with_a_table_a_day_a_look_up_says_between_which_messages_it_looks() {
+        assert_eq!(
+            SENT.text(Dialect::Sqlite),
+            "select o.part from (select value as id from json_each($1)) r join outcome o on o.message = r.id \
+             left join message m on m.id = o.message \
+             where o.kind = 'sent' and not exists (select 1 from receipt c where c.message = o.message )"
+        );
+        assert_eq!(
+            SENT.text(Dialect::Daily),
+            "select o.part from (select cast(value as bigint) as id from json_array_elements_text(cast($1 as json))) r \
+             join lateral (select * from outcome where message = r.id and message >= $2 and message < $3 offset 0) \
+             o on true \
+             left join lateral (select * from message where id = o.message and id >= $2 and id < $3 offset 0) \
+             m on true \
+             where o.kind = 'sent' and not exists (select 1 from receipt c where c.message = o.message \
+             and c.message >= $2 and c.message < $3)"
+        );
+    }
+
+    #[test]
+    fn the_messages_asked_for_are_between_the_first_and_the_last_in_any_order() {
+        let span = |argument| SENT.span(Dialect::Daily, argument);
+        assert_eq!(span("[7,3,5]"), Some(Span { from: 3, to: 8 }));
+        assert_eq!(
+            span(r#"[{"message":9,"part":0},{"message":4,"part":1}]"#),
+            Some(Span { from: 4, to: 10 })
+        );
+        assert!(span("[]").is_some_and(|none| none.from > none.to));
+        assert_eq!(SENT.span(Dialect::Postgres, "[7]"), None);
+        static PLAIN: Sql = Sql::new("select {list id} from (select id from campaign) x");
+        assert_eq!(PLAIN.span(Dialect::Daily, "[7]"), None);
+    }
 }

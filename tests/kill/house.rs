@@ -43,6 +43,8 @@ pub enum Memory {
     Sqlite(Option<PathBuf>),
     /// This database.
     Postgres(String),
+    /// The same, with a table for each day.
+    PostgresByDay(String),
 }
 
 /// A running gateway. It does not outlive the test.
@@ -94,6 +96,10 @@ impl House {
                 (Location::Sqlite(file), setting)
             }
             Memory::Postgres(url) => (Location::Postgres(url.clone()), format!("postgres = \"{url}\"")),
+            Memory::PostgresByDay(url) => {
+                let setting = format!("postgres = \"{url}\"\npartitions = \"daily\"");
+                (Location::Postgres(url), setting)
+            }
         };
         let policy = match copies {
             Copies::AtLeastOnce => "resend",

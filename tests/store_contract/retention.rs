@@ -17,6 +17,7 @@ crate::contract! {
     events_go_by_their_own_age,
     parts_put_together_long_ago_are_swept_up,
     a_receipt_waits_no_longer_than_its_message_can_come,
+    receipts_of_nobodys_go_by_their_age,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -181,4 +182,19 @@ async fn a_receipt_waits_no_longer_than_its_message_can_come(place: Place) {
     store.sweep_accounts(NOW).await.unwrap();
     assert_eq!(place.count("select count(*) from receipt_waiting").await, 1, "the one of yesterday waits");
     assert_eq!(place.count("select count(*) from receipt").await, 2, "what it said is kept");
+}
+
+async fn receipts_of_nobodys_go_by_their_age(place: Place) {
+    let store = place.open().await;
+    store.accept(acceptance(1)).await.unwrap();
+    store.record(Record { outcomes: vec![sent(1, "a1")], ..Record::default() }).await.unwrap();
+    let young =
+        backchat::store::ReceiptRow { received_ms: NOW + DAY_MS, ..receipt(702, "young", "delivered") };
+    let mut receipts: Vec<_> = (1..=700).map(|n| receipt(n, &format!("z{n}"), "delivered")).collect();
+    receipts.extend([receipt(701, "a1", "delivered"), young]);
+    store.receipts(receipts).await.unwrap();
+    let (first, more) = store.forget_nobodys(NOW + DAY_MS).await.unwrap();
+    assert!(more && first < 700, "{first}");
+    assert_eq!(store.forget_nobodys(NOW + DAY_MS).await, Ok((700 - first, false)));
+    assert_eq!(place.count("select count(*) from receipt").await, 2, "one has its message, one is young");
 }
