@@ -20,7 +20,7 @@ static MESSAGE: Sql = Sql::new(
      from (select m.id, m.lane, m.purpose, m.campaign, m.sender, m.recipient as \"to\", m.body, m.language, m.source, \
          m.accepted_ms, m.expires_ms, m.zone, m.account, m.reference, m.registered_delivery, m.relay, m.programme, s.state, \
          s.cause \
-         from message m join v_message_state s on s.message = m.id where m.id = {int message}) x",
+         from message m join {states s} on s.message = m.id where m.id = {int message}) x",
 );
 static ENTRIES: Sql = Sql::new(
     "select {list at_ms, kind, detail} from ( \

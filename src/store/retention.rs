@@ -41,7 +41,7 @@ static OLD_MESSAGES: Sql = Sql::new(
     "select {list id, number, state, open} from ( \
          select m.id, m.recipient as number, \
              case when m.purpose in ({text one}, {text two}, {text three}, {text four}) \
-                 then (select s.state from v_message_state s where s.message = m.id) end as state, \
+                 then (select s.state from {states s} where s.message = m.id) end as state, \
              case when i.state in ('open', 'waiting') then 1 else 0 end as open \
          from (select id, recipient, purpose from message where id > {int after} and id < {int before} \
              order by id limit {int limit}) m \

@@ -16,10 +16,11 @@
 //! | `{probe outcome o on o.message = r.message}` | `join`, for each row before it a few by their message |
 //! | `{probe left message m on m.id = r.id}` | the same, as a `left join` |
 //! | `{span message}` | `and` this message is one of those asked for, or was made between them |
+//! | `{states s}` | `v_message_state s`, of those messages |
 //!
-//! With a partition a day (`days.rs`) the last three tell Postgres between which messages it has to look: else it would plan each
-//! look-up over all days. The messages are the numbers of the argument's list, or
-//! the `message` of each of its objects.
+//! With a partition a day (`days.rs`) the last four tell Postgres between which messages it has to look: else it would plan each
+//! look-up over all days. The messages are the numbers of the argument's list, or the `message` of each of its objects, or those
+//! between its `after` and its `before`.
 //!
 //! Marks may stand in marks. A list or a column of JSON inside a row stays a string, which the reader parses in turn:
 //! whether SQLite remembers that a text is JSON depends on its plan.
@@ -63,11 +64,17 @@ impl Sql {
 
     /// Which messages are asked for, where the text wants to know: `$2` and `$3`.
     pub(super) fn span(&self, dialect: Dialect, argument: &str) -> Option<Span> {
-        if dialect != Dialect::Daily || !(self.text.contains("{probe ") || self.text.contains("{span ")) {
+        let wants = ["{probe ", "{span ", "{states "].iter().any(|mark| self.text.contains(mark));
+        if dialect != Dialect::Daily || !wants {
             return None;
         }
-        let rows: Vec<serde_json::Value> = serde_json::from_str(argument).unwrap_or_default();
-        let ids = rows.iter().filter_map(|row| row.get("message").unwrap_or(row).as_i64());
+        let argument: serde_json::Value = serde_json::from_str(argument).unwrap_or_default();
+        let id = |of: &serde_json::Value, member| of.get(member).and_then(serde_json::Value::as_i64);
+        if let (Some(after), Some(before)) = (id(&argument, "after"), id(&argument, "before")) {
+            return Some(Span { from: after, to: before });
+        }
+        let rows = argument.as_array().map_or(std::slice::from_ref(&argument), Vec::as_slice);
+        let ids = rows.iter().filter_map(|row| id(row, "message").or_else(|| row.as_i64()));
         Some(ids.fold(Span { from: i64::MAX, to: i64::MIN }, |span, id| Span {
             from: span.from.min(id),
             to: span.to.max(id.saturating_add(1)),
@@ -153,6 +160,7 @@ fn sqlite(name: &str, rest: &str) -> String {
         "row" => format!("json_object({})", members(rest, "x.")),
         "pack" => format!("json_object({})", members(rest, "")),
         "probe" => joined(rest),
+        "states" => format!("v_message_state {rest}"),
         _ => String::new(),
     }
 }
@@ -172,6 +180,7 @@ fn postgres(name: &str, rest: &str) -> String {
         "pack" => format!("cast(json_build_object({}) as text)", members(rest, "")),
         "skip_locked" => "for update skip locked".to_owned(),
         "probe" => joined(rest),
+        "states" => format!("v_message_state {rest}"),
         _ => String::new(),
     }
 }
@@ -182,8 +191,27 @@ fn daily(name: &str, rest: &str) -> String {
     match name {
         "probe" => Probe::read(rest).map(|probe| probe.between()).unwrap_or_default(),
         "span" => format!("and {rest} >= $2 and {rest} < $3"),
+        "states" => format!("({}) {rest}", states_between()),
         _ => postgres(name, rest),
     }
+}
+
+/// The view of states written out, with as much of its tables as is asked for.
+fn states_between() -> String {
+    const VIEWS: &str = include_str!("migrations/postgres/0002_state.sql");
+    let view = |name: &str| {
+        let text = VIEWS.split_once(&format!("create view {name} as\n")).map(|(_, text)| text);
+        text.and_then(|text| text.split_once(';')).map_or("", |(text, _)| text)
+    };
+    let mut text = view("v_message_state").to_owned();
+    for name in ["v_outcome", "v_failure"] {
+        text = text.replace(&format!("from {name} "), &format!("from ({}) ", view(name)));
+    }
+    for (table, id) in [("message", "id"), ("outcome", "message"), ("receipt", "message")] {
+        let between = format!("from (select * from {table} where {id} >= $2 and {id} < $3) ");
+        text = text.replace(&format!("from {table} "), &between);
+    }
+    text
 }
 
 /// `left message m on m.id = r.id`
@@ -308,8 +336,24 @@ mod tests {
             Some(Span { from: 4, to: 10 })
         );
         assert!(span("[]").is_some_and(|none| none.from > none.to));
+        assert_eq!(span(r#"{"message":9}"#), Some(Span { from: 9, to: 10 }));
+        assert_eq!(span(r#"{"after":3,"before":9,"limit":5}"#), Some(Span { from: 3, to: 9 }));
         assert_eq!(SENT.span(Dialect::Postgres, "[7]"), None);
         static PLAIN: Sql = Sql::new("select {list id} from (select id from campaign) x");
         assert_eq!(PLAIN.span(Dialect::Daily, "[7]"), None);
+    }
+
+    #[test]
+    fn a_state_that_is_asked_for_reads_no_whole_table() {
+        static STATE: Sql = Sql::new("select s.state from {states s} where s.message = {int message}");
+        let plain = STATE.text(Dialect::Postgres);
+        assert!(plain.starts_with("select s.state from v_message_state s where"), "{plain}");
+        let text = STATE.text(Dialect::Daily);
+        for table in ["message", "outcome", "receipt"] {
+            let named = text.matches(&format!("from {table} ")).count();
+            assert!(named > 0, "{table}");
+            assert_eq!(named, text.matches(&format!("from (select * from {table} where ")).count());
+        }
+        assert!(!text.contains("v_"), "no view is left: {text}");
     }
 }
