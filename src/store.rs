@@ -41,6 +41,7 @@ mod sent;
 mod sql;
 mod sqlite;
 mod views;
+mod write;
 mod writer;
 
 pub use accept::CHUNK_MESSAGES;
@@ -78,7 +79,8 @@ use crate::message::{CampaignId, MessageId, Msisdn, Partitions};
 use crate::rules::machines::dispatcher::Line;
 use engine::Readers;
 use locator::Generations;
-use writer::{Answer, Queue, Write};
+use write::{Answer, Write};
+use writer::Queue;
 
 /// Overdue parts looked at in one go.
 const OVERDUE_PARTS: i64 = 1_000;

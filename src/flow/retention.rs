@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::config::Retention;
 use crate::flow::Flow;
 use crate::message::Kept;
 use crate::store::StoreError;
@@ -22,12 +23,25 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// long.
 const ROUND_MS: i64 = 86_400_000;
 
+/// A day whose tables could not be dropped is tried again after so long.
+const DAY_AGAIN_MS: i64 = 3_600_000;
+
 /// How far it has come.
 #[derive(Debug, Default)]
 pub struct Forgetting {
     places: BTreeMap<Kept, i64>,
-    day: i64,
     round_began_ms: i64,
+    day: DayWalk,
+}
+
+/// How far it has come with days as a whole.
+#[derive(Debug, Default)]
+struct DayWalk {
+    place: i64,
+    /// Those of the day that is being forgotten: under others it may have to stay.
+    ages: Option<Retention>,
+    /// Not before this time, since it failed.
+    not_before_ms: i64,
 }
 
 /// Whether there is more to forget.
@@ -42,12 +56,13 @@ pub enum Rest {
 /// Forgets until told to stop.
 pub async fn keep_retention(flow: Arc<Flow>, stop: CancellationToken) {
     let mut forgetting = Forgetting::default();
-    let mut made: Option<Instant> = None;
+    let mut days_due = Instant::now();
     loop {
-        if made.is_none_or(|made| made.elapsed() >= DAYS_LOOK) {
-            match flow.store.make_days(flow.clock.now_ms()).await {
-                Ok(()) => made = Some(Instant::now()),
-                Err(error) => warn!("the next days' tables are made later: {error}"),
+        if days_due <= Instant::now() {
+            let made = flow.store.make_days(flow.clock.now_ms()).await;
+            days_due = Instant::now() + if made.is_ok() { DAYS_LOOK } else { LOOK };
+            if let Err(error) = made {
+                warn!("the next days' tables are made later: {error}");
             }
         }
         let pause = match flow.forget_old(&mut forgetting).await {
@@ -72,19 +87,26 @@ impl Flow {
     /// What the memory says; nothing is lost by trying again.
     pub async fn forget_old(&self, forgetting: &mut Forgetting) -> Result<Rest, StoreError> {
         let now_ms = self.clock.now_ms();
+        let ages = self.config().retention.clone();
+        if forgetting.day.ages.as_ref().is_some_and(|begun| *begun != ages) {
+            forgetting.day = DayWalk::default();
+        }
         if now_ms - forgetting.round_began_ms >= ROUND_MS {
-            *forgetting = Forgetting { round_began_ms: now_ms, ..Forgetting::default() };
+            forgetting.places.clear();
+            forgetting.round_began_ms = now_ms;
+            if forgetting.day.ages.is_none() {
+                forgetting.day = DayWalk::default();
+            }
         }
-        let before = |(kept, age_ms): (&Kept, &i64)| (*kept, now_ms - age_ms);
-        let before_ms: BTreeMap<Kept, i64> = self.config().retention.iter().map(before).collect();
-        let day = self.store.forget_day(&before_ms, forgetting.day).await?;
-        forgetting.day = day.upto;
-        self.metrics.forgotten.add(day.rows);
-        if day.more {
-            return Ok(Rest::Some);
-        }
-        let mut rest = Rest::None;
+        let before_ms: BTreeMap<Kept, i64> =
+            ages.iter().map(|(kept, age_ms)| (*kept, now_ms - age_ms)).collect();
+        let mut rest = self.forget_day(&mut forgetting.day, ages, &before_ms).await;
+        let whole_day = rest == Rest::Some;
         for (kept, before_ms) in &before_ms {
+            // A day that goes as a whole is not to go row by row meanwhile.
+            if whole_day && matches!(kept, Kept::Messages(_)) {
+                continue;
+            }
             let place = forgetting.places.entry(*kept).or_default();
             let forgotten = self.store.forget(*kept, *place, *before_ms).await?;
             *place = forgotten.upto;
@@ -101,6 +123,27 @@ impl Flow {
             }
         }
         Ok(rest)
+    }
+
+    /// Forgets a step of a day as a whole. What cannot go so, since somebody holds its tables for long, goes row by row.
+    async fn forget_day(&self, walk: &mut DayWalk, ages: Retention, before_ms: &BTreeMap<Kept, i64>) -> Rest {
+        let now_ms = self.clock.now_ms();
+        if now_ms < walk.not_before_ms {
+            return Rest::None;
+        }
+        match self.store.forget_day(before_ms, walk.place).await {
+            Ok(day) => {
+                self.metrics.forgotten.add(day.rows);
+                walk.place = day.upto;
+                walk.ages = day.more.then_some(ages);
+                if day.more { Rest::Some } else { Rest::None }
+            }
+            Err(error) => {
+                warn!("a day that is old enough goes row by row: {error}");
+                *walk = DayWalk { not_before_ms: now_ms + DAY_AGAIN_MS, ..DayWalk::default() };
+                Rest::None
+            }
+        }
     }
 }
 

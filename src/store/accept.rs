@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::insert::{Column, Insert, Value};
 use super::rows::{Acceptance, Campaign, CampaignProgress, CampaignState, Invitation, NewChunk};
 use super::sql::Sql;
-use super::writer::Answer;
+use super::write::Answer;
 use super::{locator, queue};
 use crate::message::{CampaignId, Class, InvitationState, MessageId, Outbound};
 use crate::rules::machines::dispatcher::Line;

@@ -7,7 +7,7 @@ use super::consent::ConsentChange;
 use super::engine::Tx;
 use super::error::StoreError;
 use super::rows::{Acceptance, ChunkId, ReceiptRow, Record, SliceMark};
-use super::writer::{Answer, Write};
+use super::write::{Answer, Write};
 use super::{
     accept, accounts, audience, consent, days, desk, erase, events, inbound, locator, outcomes, pulse, queue,
     retention,

@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::insert::{Column, Insert, Value};
 use super::rows::{Acceptance, CampaignProgress};
 use super::sql::Sql;
-use super::writer::Answer;
+use super::write::Answer;
 use crate::message::{CampaignId, Msisdn};
 
 /// A chunk of a campaign that is held is due so many milliseconds later: it keeps its place and its own time, and no query

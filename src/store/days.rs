@@ -18,8 +18,13 @@ const DAYS_AHEAD: i64 = 3;
 /// wait behind us: it is tried again later.
 const PATIENCE: &str = "set local lock_timeout = '100ms'";
 const PATIENT_AGAIN: &str = "set local lock_timeout = '5s'";
-/// To divide what there is, rows are read through once. Nobody works with it yet.
-const NO_HURRY: &str = "set local statement_timeout = 0; set local lock_timeout = '30s'";
+/// Others may be dividing, which takes as long as it takes.
+const NO_HURRY: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
+/// Who still works with the tables gets so long to be done. All three at once: else two who hold one each wait for each other.
+const HOLD_ALL: &str =
+    "set local lock_timeout = '30s'; lock table message, outcome, receipt in access exclusive mode";
+/// A report over so many days locks several thousand tables, which is what Postgres has room for unless it is told otherwise.
+const MANY_DAYS: usize = 400;
 /// Two who divide, or make days, do so one after the other.
 const LOCK: i64 = 0x4243_4854_0001;
 
@@ -100,10 +105,19 @@ pub(super) async fn divide(connection: &mut Connection, now_ms: i64) -> Result<(
     let mut tx = Tx::new(connection, 0);
     lock(&mut tx).await?;
     if found(tx.connection).await? == Partitions::None {
+        tx.connection.plain(HOLD_ALL).await.map_err(|error| judge(&error))?;
         let least = serde_json::json!({ "least": MessageId::first_at(now_ms).0 });
         let newest: Option<Newest> = tx.rows(&NEWEST, &least).await?.pop();
         let newest = newest.map_or(now_ms, |newest| MessageId(newest.id).made_ms());
+        if newest > now_ms + DAYS_AHEAD * DAY_MS {
+            // Up to then there would be one table for all.
+            let day = Day::of(newest).name;
+            return Err(StoreError::Refused(format!(
+                "what is in it goes on to {day}, days after this clock: set the clock right, or leave `partitions` out"
+            )));
+        }
         let bound = Day::of(newest).to.to_string();
+        tracing::info!("giving each day tables of its own: what there is becomes the first one");
         let sql = include_str!("days.sql").replace(":bound", &bound);
         tx.connection.define(sql).await.map_err(|error| judge(&error))?;
     }
@@ -116,7 +130,7 @@ pub(super) async fn begin_with(connection: &mut Connection, now_ms: i64) -> Resu
     let end = match make(&mut Tx::new(connection, 0), now_ms).await {
         Ok(()) => "commit",
         Err(StoreError::Busy) => {
-            tracing::warn!("somebody reads for long: the next days' tables are made later");
+            tracing::warn!("others hold the tables: those of the next days are made later");
             "rollback"
         }
         Err(error) => return Err(error),
@@ -128,16 +142,19 @@ pub(super) async fn begin_with(connection: &mut Connection, now_ms: i64) -> Resu
 pub(super) async fn make(tx: &mut Tx<'_>, now_ms: i64) -> Result<(), StoreError> {
     lock(tx).await?;
     let there = in_order(tx.list(&DAYS, &serde_json::json!({ "table": "message" })).await?);
+    if there.len() > MANY_DAYS {
+        tracing::warn!(
+            days = there.len(),
+            "reports lock nine tables for each day: raise max_locks_per_transaction, or keep nothing for so long"
+        );
+    }
     for day in (0..=DAYS_AHEAD).map(|ahead| Day::of(now_ms + ahead * DAY_MS)) {
         if day.from >= day.to || there.iter().any(|other| other.overlaps(&day)) {
             continue;
         }
         let Day { name, from, to } = &day;
         if rests(tx, &day).await? {
-            tracing::warn!(
-                day = name,
-                "it has rows already, from when the clock was ahead: they stay in the rest"
-            );
+            tracing::warn!(day = name, "the rest has rows of this day already, and takes all of it");
             continue;
         }
         let parts = ["message", "outcome", "receipt"].map(|table| {

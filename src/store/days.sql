@@ -1,10 +1,6 @@
 -- From one table for all days to one a day, in one transaction. What there is stays where it is and becomes the first part,
 -- up to the first midnight that everything in it lies before; receipts of nobody's move to the rest.
 
-create temporary table day_views on commit drop as
-    select c.oid as id, c.relname as name, pg_get_viewdef(c.oid) as text
-    from pg_class c where c.relkind = 'v' and c.relnamespace = to_regnamespace(quote_ident(current_schema()));
-
 alter table message rename to message_before;
 alter table message_before rename constraint message_pkey to message_before_pkey;
 alter index message_campaign rename to message_before_campaign;
@@ -43,13 +39,24 @@ with nobodys as (delete from receipt_before where message is null returning *)
 alter table receipt attach partition receipt_before for values from (minvalue) to (:bound);
 alter table receipt_before drop constraint receipt_before_pkey;
 
--- Views know a table, not its name.
+-- Views know a table, not its name: those of everybody that read one of the three.
 do $$
 declare
     v record;
 begin
-    for v in select name, text from day_views order by id loop
-        execute format('create or replace view %I as %s', v.name, v.text);
+    for v in
+        select c.oid::regclass as name, c.relkind as kind, pg_get_viewdef(c.oid) as text
+        from pg_class c where c.oid in (
+            select r.ev_class from pg_depend d join pg_rewrite r on r.oid = d.objid
+            where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid in (
+                'message_before'::regclass, 'outcome_before'::regclass, 'receipt_before'::regclass))
+    loop
+        if v.kind = 'm' then
+            raise exception 'the materialized view % reads a table that is to be divided: drop it, and make it anew afterwards',
+                v.name;
+        end if;
+        execute format('create or replace view %s as %s', v.name,
+            regexp_replace(v.text, '\m(message|outcome|receipt)_before\M', '\1', 'g'));
     end loop;
 end
 $$;

@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::locator;
 use super::sql::Sql;
 use super::views::{Conversation, ConversationFilter, ConversationState, ThreadItem};
-use super::writer::{Answer, Write};
+use super::write::{Answer, Write};
 use crate::message::Msisdn;
 use crate::store::{Store, mixed_up};
 

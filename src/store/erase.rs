@@ -11,7 +11,7 @@ use super::engine::Tx;
 use super::error::StoreError;
 use super::locator;
 use super::sql::Sql;
-use super::writer::{Answer, Write};
+use super::write::{Answer, Write};
 use crate::message::Msisdn;
 
 /// Rows of one table erased in one commit: a step of some milliseconds.

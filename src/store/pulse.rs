@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::engine::Tx;
 use super::error::StoreError;
 use super::sql::Sql;
-use super::writer::Write;
+use super::write::Write;
 use crate::store::Store;
 
 /// Pulses of servers that ended long ago are forgotten after a day.

@@ -10,13 +10,14 @@ mod day;
 use serde::Deserialize;
 
 use super::Store;
+use super::contexts::each;
 use super::days;
 use super::engine::{Readers, Tx};
 use super::error::StoreError;
 use super::locator;
 use super::outcomes::RECEIPT_REACH_MS;
 use super::sql::Sql;
-use super::writer::{Answer, Write};
+use super::write::{Answer, Write};
 use crate::message::{Class, Kept, MessageId, Msisdn, Purpose};
 
 pub(super) use day::{DayStep, step as day_step};
@@ -42,10 +43,17 @@ static OLD_MESSAGES: Sql = Sql::new(
          select m.id, m.recipient as number, \
              case when m.purpose in ({text one}, {text two}, {text three}, {text four}) \
                  then (select s.state from {states s} where s.message = m.id) end as state, \
-             case when i.state in ('open', 'waiting') then 1 else 0 end as open \
+             case when i.state in ('open', 'waiting') or exists (select 1 from outbox b \
+                 where b.message = m.id and b.told_ms is null) then 1 else 0 end as open \
          from (select id, recipient, purpose from message where id > {int after} and id < {int before} \
              order by id limit {int limit}) m \
          left join invitation i on i.message = m.id order by m.id) x",
+);
+/// Invitations that came to an end and never to a message, among ids.
+static UNASKED: Sql = Sql::new(
+    "select {list id, number} from (select i.message as id, i.number from invitation i \
+         where i.message > {int after} and i.message < {int before} and i.state not in ('open', 'waiting') \
+             and not exists (select 1 from message m where m.id = i.message {span m.id})) x",
 );
 static TAKEN: Sql = Sql::new(
     "select {list message, carrier, carrier_key} from ( \
@@ -175,29 +183,46 @@ async fn old_messages(
     }
     let old: Vec<Old> = readers.list(&OLD_MESSAGES, &argument).await?;
     let goes = |one: &&Old| one.open == 0 && one.state.as_deref().is_some_and(|state| state != "queued");
-    let gone: Vec<&Old> = old.iter().filter(goes).collect();
-    let ids: Vec<i64> = gone.iter().map(|one| one.id).collect();
-    let keys = keys(readers, gone.iter().map(|one| (one.number, one.id)), &ids).await?;
-    Ok(Looked { ids, keys, last: old.last().map(|one| one.id), more: old.len() == ROWS_A_STEP })
+    let mut gone: Vec<(Msisdn, i64)> = old.iter().filter(goes).map(|one| (one.number, one.id)).collect();
+    let more = old.len() == ROWS_A_STEP;
+    let last = if more { old.last().map(|one| one.id) } else { Some(before - 1) };
+    let last = last.filter(|last| *last > after);
+    if class == Class::Survey {
+        gone.extend(unasked(readers, after, last.unwrap_or(after)).await?);
+    }
+    let (ids, keys) = leading_to(readers, gone).await?;
+    Ok(Looked { ids, keys, last, more })
 }
 
-/// What leads to messages: their numbers, and the ids under which carriers took them.
-async fn keys(
+/// Invitations, behind one id and up to another, whose question was never put: they too are a number and a name.
+async fn unasked(readers: &Readers, after: i64, upto: i64) -> Result<Vec<(Msisdn, i64)>, StoreError> {
+    #[derive(Deserialize)]
+    struct Unasked {
+        id: i64,
+        number: Msisdn,
+    }
+    let span = serde_json::json!({ "after": after, "before": upto.saturating_add(1) });
+    let unasked: Vec<Unasked> = readers.list(&UNASKED, &span).await?;
+    Ok(unasked.into_iter().map(|one| (one.number, one.id)).collect())
+}
+
+/// The ids of messages, and what leads to them: their numbers, and the ids under which carriers took them.
+async fn leading_to(
     readers: &Readers,
-    numbers: impl Iterator<Item = (Msisdn, i64)>,
-    ids: &[i64],
-) -> Result<Vec<(String, i64)>, StoreError> {
+    messages: Vec<(Msisdn, i64)>,
+) -> Result<(Vec<i64>, Vec<(String, i64)>), StoreError> {
     #[derive(Deserialize)]
     struct Taken {
         message: i64,
         carrier: String,
         carrier_key: String,
     }
-    let taken: Vec<Taken> = if ids.is_empty() { Vec::new() } else { readers.list(&TAKEN, ids).await? };
-    let to = numbers.map(|(number, id)| (locator::to(number), id));
+    let ids: Vec<i64> = messages.iter().map(|(_, id)| *id).collect();
+    let taken: Vec<Taken> = each(readers, &TAKEN, &ids).await?;
+    let to = messages.into_iter().map(|(number, id)| (locator::to(number), id));
     let by_carrier =
         taken.into_iter().map(|one| (locator::taken(&one.carrier, &one.carrier_key), one.message));
-    Ok(to.chain(by_carrier).collect())
+    Ok((ids, to.chain(by_carrier).collect()))
 }
 
 async fn old_replies(readers: &Readers, after: i64, before: i64) -> Result<Looked, StoreError> {

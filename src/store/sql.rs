@@ -74,7 +74,13 @@ impl Sql {
             return Some(Span { from: after, to: before });
         }
         let rows = argument.as_array().map_or(std::slice::from_ref(&argument), Vec::as_slice);
-        let ids = rows.iter().filter_map(|row| id(row, "message").or_else(|| row.as_i64()));
+        let one = |row: &serde_json::Value| id(row, "message").or_else(|| row.as_i64());
+        debug_assert!(
+            rows.iter().all(|row| one(row).is_some()),
+            "no message in what is asked: {}",
+            self.text
+        );
+        let ids = rows.iter().filter_map(one);
         Some(ids.fold(Span { from: i64::MAX, to: i64::MIN }, |span, id| Span {
             from: span.from.min(id),
             to: span.to.max(id.saturating_add(1)),

@@ -9,26 +9,16 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::apply::apply;
-use super::arrivals::{InboundCommit, PartRow};
-use super::audience::{Audience, PlanStep};
-use super::consent::{ConsentChange, ListProgress, SubjectKey};
-use super::desk::{ConversationUpdate, TagChange};
+use super::consent::SubjectKey;
 use super::disk::{Disk, Meanwhile, Told};
 use super::engine::{Connection, Engine, Repeats, Tx};
-use super::erase::{Erased, Step};
 use super::error::{StoreError, commit_is_unknown, judge};
 use super::fresh::Fresh;
 use super::locator::{Generations, Notes, Pace};
 use super::open::Opened;
-use super::pulse::{AskRow, PulseRow};
-use super::rows::{
-    Acceptance, Campaign, CampaignState, ChunkId, Claimed, Interrupted, LeasedChunk, Marked, ReceiptFate,
-    ReceiptRow, Record, SliceMark, TurnCommit,
-};
-use super::views::Conversation;
+use super::rows::{ChunkId, LeasedChunk};
+use super::write::{Answer, Room, Write};
 use crate::crash::{self, Point};
-use crate::message::{CampaignId, MessageId, Msisdn};
-use crate::store::{queue, retention};
 
 /// Rows that may wait to be accepted: some 6 MB. More would only wait longer; the caller is told to come again.
 const INTAKE_ROWS: u32 = 20_000;
@@ -54,57 +44,6 @@ const CONFLICT_TRIES: usize = 3;
 const IDLE: Duration = Duration::from_millis(500);
 /// Between two steps of what can wait: as long as a step takes, so that half of the core is left to others.
 const STEP_PAUSE: Duration = Duration::from_millis(5);
-
-/// One thing to write.
-#[derive(Debug, Clone)]
-pub(super) enum Write {
-    Accept(Acceptance),
-    Campaign(Campaign),
-    CampaignState { id: CampaignId, state: CampaignState, at_ms: i64 },
-    Audience(Audience),
-    PlanStep(Box<PlanStep>),
-    Consent(Vec<ConsentChange>),
-    List { rows: Vec<ConsentChange>, progress: ListProgress },
-    Erase(Box<Step>),
-    Inbound(Vec<InboundCommit>),
-    Turns(Vec<TurnCommit>),
-    Part(PartRow),
-    Record(Arc<Record>),
-    Receipts(Arc<[ReceiptRow]>),
-    Told { receipts: Vec<i64>, at_ms: i64 },
-    SweepAccounts { now_ms: i64 },
-    Forget(Box<retention::Step>),
-    ForgetDay(Box<retention::DayStep>),
-    ForgetNobodys { before_ms: i64 },
-    MakeDays { now_ms: i64 },
-    Interrupted { now_ms: i64, lease_ms: i64 },
-    Slice(Vec<SliceMark>),
-    Lease(queue::Lease),
-    Conversation(ConversationUpdate),
-    Tag(TagChange),
-    Called { number: Msisdn, code: Option<String> },
-    Pulse(PulseRow),
-    Ask(AskRow),
-    Ended { at_ms: i64 },
-}
-
-/// What a write comes to.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Done,
-    Fates(Vec<ReceiptFate>),
-    Claimed(Vec<Claimed>),
-    Count(u64),
-    Listed(ListProgress),
-    Erased(Erased),
-    Parts(Option<Vec<PartRow>>),
-    Interrupted(Vec<Interrupted>),
-    Marked(Marked),
-    Turned(Vec<MessageId>),
-    Leased(Vec<LeasedChunk>),
-    Handed(Handed),
-    Conversation(Conversation),
-}
 
 /// Chunks handed out by `lease_chunks` and not yet through: what is leased to us beyond these has no owner.
 #[derive(Debug, Clone, Default)]
@@ -134,44 +73,6 @@ impl Drop for Handed {
     fn drop(&mut self) {
         if !self.chunks.is_empty() {
             self.held.with(|held| self.chunks.iter().for_each(|chunk| _ = held.remove(&chunk.id)));
-        }
-    }
-}
-
-/// Which room a write waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
-    Intake,
-    Results,
-}
-
-impl Write {
-    fn room(&self) -> Room {
-        match self {
-            Self::Accept(_)
-            | Self::Audience(_)
-            | Self::PlanStep(_)
-            | Self::Campaign(_)
-            | Self::Inbound(_)
-            | Self::Part(_) => Room::Intake,
-            _ => Room::Results,
-        }
-    }
-
-    fn rows(&self) -> usize {
-        let accepted = |acceptance: &Acceptance| acceptance.messages.len() + acceptance.chunks.len();
-        match self {
-            Self::Accept(acceptance) => accepted(acceptance),
-            Self::Audience(audience) => audience.rows.len(),
-            Self::PlanStep(step) => accepted(&step.acceptance),
-            Self::Inbound(commits) => commits.iter().map(|commit| 1 + accepted(&commit.accept)).sum(),
-            Self::Turns(turns) => turns.iter().map(|turn| 1 + accepted(&turn.accept)).sum(),
-            Self::Record(record) => record.outcomes.len() + record.retry.len(),
-            Self::Receipts(receipts) => receipts.len(),
-            Self::Consent(changes) => changes.len(),
-            Self::List { rows, .. } => rows.len(),
-            Self::Slice(marks) => marks.len(),
-            _ => 1,
         }
     }
 }
@@ -318,9 +219,9 @@ impl Writer {
             let Some(first) = first else { break };
             let mut rows = first.rows;
             let mut batch = vec![first];
-            while batch.len() < WRITES_A_COMMIT {
+            while batch.len() < WRITES_A_COMMIT && !batch[0].write.is_alone() {
                 match queue.try_recv() {
-                    Ok(next) if rows.saturating_add(next.rows) <= ROWS_A_COMMIT => {
+                    Ok(next) if rows.saturating_add(next.rows) <= ROWS_A_COMMIT && !next.write.is_alone() => {
                         rows += next.rows;
                         batch.push(next);
                     }
@@ -431,7 +332,8 @@ impl Writer {
 
     /// One transaction, tried again where another node was in its way.
     async fn transaction(&mut self, writes: &[&Write]) -> End {
-        for _ in 1..CONFLICT_TRIES {
+        let tries = if writes.iter().any(|write| write.is_alone()) { 1 } else { CONFLICT_TRIES };
+        for _ in 1..tries {
             match self.once(writes).await {
                 End::Failed(StoreError::Busy) => tokio::task::yield_now().await,
                 end => return end,

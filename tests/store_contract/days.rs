@@ -1,6 +1,6 @@
 //! A table for each day, on Postgres: who looks finds the same, and a day that is old enough goes with its tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backchat::message::{Class, InvitationState, Kept, MessageId, Outbound, OutcomeKind, Purpose};
 use backchat::store::{Acceptance, ChunkId, NewChunk, OutcomeRow, ReceiptFate, Record, Store, StoreError};
@@ -27,6 +27,9 @@ macro_rules! by_day {
 by_day! {
     what_was_there_before_is_found_afterwards: postgres,
     two_servers_that_start_at_once_divide_once: postgres,
+    views_of_others_read_what_is_divided: postgres,
+    what_is_years_ahead_of_the_clock_is_not_divided: postgres,
+    divided_tables_have_the_columns_and_the_indexes_of_whole_ones: postgres,
     a_receipt_that_came_first_moves_to_the_day_of_its_message: postgres_by_day,
     a_day_that_is_old_enough_goes_with_its_tables: postgres_by_day,
     a_day_of_which_something_is_to_stay_goes_row_by_row: postgres_by_day,
@@ -147,6 +150,64 @@ async fn two_servers_that_start_at_once_divide_once(place: Place) {
     delivered(&one, 1, 1).await;
     assert_eq!(state(&other, id(1, 1)).await.as_deref(), Some("delivered"));
     assert_eq!(tables(&place, &named(1)).await, 3);
+}
+
+async fn views_of_others_read_what_is_divided(place: Place) {
+    place.open().await.close(NOW).await;
+    let views = "create schema report; create view report.names as select sender, count(*) as messages from message group by 1; \
+         create view report.more as select * from report.names; \
+         create materialized view report.kept as select count(*) from outcome";
+    place.meddle(views).await;
+    let place = place.by_day();
+    let error = place.open_at(NOW, 0).await.unwrap_err().to_string();
+    assert!(error.contains("materialized view report.kept"), "{error}");
+    assert_eq!(tables(&place, "before").await, 0, "nothing is divided");
+    place.meddle("drop materialized view report.kept").await;
+    let store = place.open().await;
+    delivered(&store, 1, 2).await;
+    assert_eq!(place.count("select messages from report.more").await, 2);
+}
+
+async fn what_is_years_ahead_of_the_clock_is_not_divided(place: Place) {
+    let store = place.open().await;
+    delivered(&store, 900, 1).await;
+    store.close(NOW).await;
+    let place = place.by_day();
+    let error = place.open_at(NOW, 0).await.unwrap_err().to_string();
+    assert!(error.contains(&named(900)) && error.contains("clock"), "{error}");
+    assert_eq!(tables(&place, "before").await, 0);
+}
+
+/// The columns and the indexes of the three tables and of what is of no day, without the names of either.
+async fn shape(place: &Place, like: &str) -> BTreeSet<String> {
+    let columns = "select concat_ws(' ', t.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attnum) \
+         from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 \
+         where t.relname in ('message', 'outcome', 'receipt')";
+    let indexes = format!(
+        "select distinct concat_ws(' ', split_part(t.relname, '_', 1), \
+             case when i.indisunique then 'unique' end, substring(pg_get_indexdef(i.indexrelid) from ' USING .*')) \
+         from pg_class t join pg_index i on i.indrelid = t.oid where t.relname similar to '{like}'"
+    );
+    let mut connection = place.postgres_connection().await;
+    let mut shape = BTreeSet::new();
+    for sql in [columns.to_owned(), indexes] {
+        let rows: Vec<String> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&mut connection).await.unwrap();
+        shape.extend(rows);
+    }
+    shape
+}
+
+async fn divided_tables_have_the_columns_and_the_indexes_of_whole_ones(place: Place) {
+    place.open().await.close(NOW).await;
+    let mut whole = shape(&place, "(message|outcome|receipt)").await;
+    let place = place.by_day();
+    place.open().await.close(NOW).await;
+    let divided = shape(&place, "(message|outcome|receipt)(_rest)?").await;
+    let (by_id, only_by_id) = ("receipt  USING btree (id)", "receipt unique  USING btree (id)");
+    assert!(whole.len() > 45, "{whole:#?}");
+    assert!(whole.remove(only_by_id) && whole.insert(by_id.to_owned()), "{whole:#?}");
+    assert_eq!(divided, whole, "of a receipt the id alone is no key of all days");
 }
 
 async fn a_receipt_that_came_first_moves_to_the_day_of_its_message(place: Place) {

@@ -1,9 +1,9 @@
 //! What is old enough is forgotten, and nothing else.
 
-use backchat::message::{Class, InvitationState, Kept, MessageId, OutcomeKind, Purpose};
+use backchat::message::{Class, InvitationState, Kept, MessageId, Outbound, OutcomeKind, Purpose};
 use backchat::store::{
-    Acceptance, AnswerRow, ConsentKind, Earlier, Forgotten, InboundCommit, PartRow, PartsKey, Record,
-    ReplyFilter, Store,
+    Acceptance, AnswerRow, ConsentKind, Earlier, Forgotten, InboundCommit, Invitation, PartRow, PartsKey,
+    Record, ReplyFilter, Store,
 };
 
 use crate::fixtures::*;
@@ -18,6 +18,8 @@ crate::contract! {
     parts_put_together_long_ago_are_swept_up,
     a_receipt_waits_no_longer_than_its_message_can_come,
     receipts_of_nobodys_go_by_their_age,
+    an_invitation_that_never_came_to_a_message_goes_too,
+    a_message_whose_receipt_an_account_waits_for_stays,
 }
 
 const DAY_MS: i64 = 86_400_000;
@@ -92,7 +94,7 @@ async fn what_is_not_through_stays_however_old(place: Place) {
 async fn what_is_young_stays(place: Place) {
     let store = place.open().await;
     let young = MessageId::first_at(NOW).0;
-    let messages = vec![message(1), backchat::message::Outbound { id: MessageId(young), ..message(2) }];
+    let messages = vec![message(1), Outbound { id: MessageId(young), ..message(2) }];
     store.accept(Acceptance { messages, ..Acceptance::default() }).await.unwrap();
     let outcomes =
         vec![sent(1, "a1"), backchat::store::OutcomeRow { message: MessageId(young), ..sent(2, "a2") }];
@@ -197,4 +199,32 @@ async fn receipts_of_nobodys_go_by_their_age(place: Place) {
     assert!(more && first < 700, "{first}");
     assert_eq!(store.forget_nobodys(NOW + DAY_MS).await, Ok((700 - first, false)));
     assert_eq!(place.count("select count(*) from receipt").await, 2, "one has its message, one is young");
+}
+
+async fn an_invitation_that_never_came_to_a_message_goes_too(place: Place) {
+    let store = place.open().await;
+    let waiting = |n| Invitation { standing: standing(InvitationState::Waiting), ..invitation(n) };
+    let invitations = vec![waiting(1), waiting(2)];
+    store.accept(Acceptance { invitations, ..Acceptance::default() }).await.unwrap();
+    assert_eq!(forget(&store, SURVEYS).await, 0, "they may still be asked");
+    let ended = vec![change(1, InvitationState::NotDelivered)];
+    store.commit_inbound(vec![InboundCommit { invitations: ended, ..inbound(1, 9, "hello") }]).await.unwrap();
+    assert_eq!(forget(&store, SURVEYS).await, 1);
+    let left = "select count(*) from invitation where message = 2";
+    assert_eq!((place.count("select count(*) from invitation").await, place.count(left).await), (1, 1));
+    let noted = "select count(*) from (select keys from key_block union all select keys from key_log) k \
+         where k.keys like '%m447700900001%'";
+    assert_eq!(place.count(noted).await, 0, "nothing leads there any more");
+}
+
+async fn a_message_whose_receipt_an_account_waits_for_stays(place: Place) {
+    let store = place.open().await;
+    let handed_in = Outbound { account: Some("shop".to_owned()), registered_delivery: Some(1), ..message(1) };
+    store.accept(Acceptance { messages: vec![handed_in], ..Acceptance::default() }).await.unwrap();
+    store.record(Record { outcomes: vec![sent(1, "a1")], ..Record::default() }).await.unwrap();
+    store.receipts(vec![receipt(1, "a1", "delivered")]).await.unwrap();
+    assert_eq!(forget(&store, SURVEYS).await, 0);
+    let owed = store.owed("shop", 0, 10).await.unwrap();
+    store.told(owed.iter().map(|owed| owed.id).collect(), NOW).await.unwrap();
+    assert_eq!(forget(&store, SURVEYS).await, 1);
 }

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::engine::Tx;
 use crate::store::error::StoreError;
 use crate::store::sql::Sql;
-use crate::store::writer::{Answer, Write};
+use crate::store::write::{Answer, Write};
 
 /// Rows of a list written out at once.
 const AT_ONCE: i64 = 5_000;

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, ROWS_A_STEP, keys, span};
+use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, ROWS_A_STEP, leading_to, span, unasked};
 use crate::message::{Kept, MessageId, Msisdn, Partitions, Purpose};
 use crate::store::days::{self, Day};
 use crate::store::engine::{Readers, Tx};
 use crate::store::error::StoreError;
 use crate::store::locator;
 use crate::store::sql::Sql;
-use crate::store::writer::{Answer, Write};
+use crate::store::write::{Answer, Write};
 use crate::store::{Store, mixed_up};
 
-/// Whether something of a day is to stay: a message of a class that is kept for longer, an open question, what is queued.
+/// Whether something of a day is to stay: a message of a class that is kept for longer, an open question, what is queued, a
+/// receipt that an account waits for.
 static STAYS: Sql = Sql::new(
     "select {row some} from (select case when \
              exists (select 1 from message m where m.id >= {int from} and m.id < {int to} \
@@ -26,6 +27,8 @@ static STAYS: Sql = Sql::new(
                  and cast(m.value as bigint) >= {int from} and cast(m.value as bigint) < {int to}) \
              or exists (select 1 from chunk c cross join {each c.members} m where c.state = 'leased' \
                  and cast(m.value as bigint) >= {int from} and cast(m.value as bigint) < {int to}) \
+             or exists (select 1 from outbox b where b.message >= {int from} and b.message < {int to} \
+                 and b.told_ms is null) \
          then 1 else 0 end as some) x",
 );
 static MESSAGES: Sql = Sql::new(
@@ -44,6 +47,13 @@ pub(in crate::store) struct DayStep {
     upto: i64,
     /// They were the last ones: the day goes.
     last_of: Option<Day>,
+}
+
+impl DayStep {
+    /// Whether it locks the tables of all days.
+    pub(in crate::store) fn drops_tables(&self) -> bool {
+        self.last_of.is_some()
+    }
 }
 
 impl Store {
@@ -85,10 +95,12 @@ impl Store {
                     Standing::Old => after = day.from - 1,
                 }
             }
-            let (ids, keys) = messages(readers, after, day.to).await?;
-            let rows = ids.len() as u64;
-            let full = ids.last().copied().filter(|_| ids.len() == ROWS_A_STEP);
+            let mut messages = messages(readers, after, day.to).await?;
+            let rows = messages.len() as u64;
+            let full = messages.last().map(|(_, id)| *id).filter(|_| messages.len() == ROWS_A_STEP);
             let (upto, last_of) = full.map_or((day.to - 1, Some(day)), |last| (last, None));
+            messages.extend(unasked(readers, after, upto).await?);
+            let (ids, keys) = leading_to(readers, messages).await?;
             let step = DayStep { ids, keys, after, upto, last_of };
             return match self.write(Write::ForgetDay(Box::new(step))).await? {
                 Answer::Done => Ok(Forgotten { upto, rows, more: true }),
@@ -137,21 +149,15 @@ async fn standing(
     Ok(if stays.iter().any(|row| row.some != 0) { Standing::Mixed } else { Standing::Old })
 }
 
-/// The next messages of a day, and what leads to them.
-async fn messages(
-    readers: &Readers,
-    after: i64,
-    before: i64,
-) -> Result<(Vec<i64>, Vec<(String, i64)>), StoreError> {
+/// The next messages of a day.
+async fn messages(readers: &Readers, after: i64, before: i64) -> Result<Vec<(Msisdn, i64)>, StoreError> {
     #[derive(Deserialize)]
     struct Old {
         id: i64,
         number: Msisdn,
     }
     let old: Vec<Old> = readers.list(&MESSAGES, &span(after, before)).await?;
-    let ids: Vec<i64> = old.iter().map(|one| one.id).collect();
-    let keys = keys(readers, old.iter().map(|one| (one.number, one.id)), &ids).await?;
-    Ok((ids, keys))
+    Ok(old.into_iter().map(|one| (one.number, one.id)).collect())
 }
 
 /// Takes one step.
