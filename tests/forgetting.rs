@@ -107,13 +107,16 @@ async fn with_a_table_for_each_day_each_class_is_forgotten_in_its_time_and_the_t
 async fn a_day_whose_tables_somebody_needs_goes_row_by_row_and_later_its_tables() {
     let Some(place) = Place::postgres_by_day().await else { return };
     let mut desk = Desk::new(place).await;
-    let date = jiff::Timestamp::from_millisecond(NOW + DAY_MS).unwrap().strftime("%Y%m%d").to_string();
+    let [date, next] = [1, 2].map(|day| {
+        jiff::Timestamp::from_millisecond(NOW + day * DAY_MS).unwrap().strftime("%Y%m%d").to_string()
+    });
     desk.place.meddle(&format!("create view report as select count(*) from message_{date}")).await;
     desk.flow.store.commit_inbound(vec![fixtures::inbound(1, 1, "hello")]).await.unwrap();
     assert_eq!(desk.after(14).await, [0, 0, 0], "nothing is held up by it");
     assert_eq!(desk.place.count("select count(*) from inbound").await, 0);
     let table = format!("select count(*) from pg_class where relname = 'message_{date}'");
     assert_eq!(desk.place.count(&table).await, 1);
+    assert_eq!(desk.place.count(&table.replace(&date, &next)).await, 0, "the next day went as a whole");
     desk.place.meddle("drop view report").await;
     desk.after(1).await;
     assert_eq!(desk.place.count(&table).await, 0);

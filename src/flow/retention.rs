@@ -23,8 +23,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// long.
 const ROUND_MS: i64 = 86_400_000;
 
-/// A day whose tables could not be dropped is tried again after so long.
-const DAY_AGAIN_MS: i64 = 3_600_000;
+/// A day whose tables somebody held is tried again after so long.
+const DAY_AGAIN_MS: i64 = 60_000;
 
 /// How far it has come.
 #[derive(Debug, Default)]
@@ -40,8 +40,19 @@ struct DayWalk {
     place: i64,
     /// Those of the day that is being forgotten: under others it may have to stay.
     ages: Option<Retention>,
-    /// Not before this time, since it failed.
+    /// Not before this time, since somebody held its tables.
     not_before_ms: i64,
+}
+
+/// Whether a day goes as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WholeDay {
+    /// A step was made.
+    Goes,
+    /// It will be tried again.
+    Waits,
+    /// No other one can.
+    None,
 }
 
 /// Whether there is more to forget.
@@ -100,11 +111,11 @@ impl Flow {
         }
         let before_ms: BTreeMap<Kept, i64> =
             ages.iter().map(|(kept, age_ms)| (*kept, now_ms - age_ms)).collect();
-        let mut rest = self.forget_day(&mut forgetting.day, ages, &before_ms).await;
-        let whole_day = rest == Rest::Some;
+        let whole = self.forget_day(&mut forgetting.day, ages, &before_ms).await;
+        let mut rest = if whole == WholeDay::Goes { Rest::Some } else { Rest::None };
         for (kept, before_ms) in &before_ms {
             // A day that goes as a whole is not to go row by row meanwhile.
-            if whole_day && matches!(kept, Kept::Messages(_)) {
+            if whole != WholeDay::None && matches!(kept, Kept::Messages(_)) {
                 continue;
             }
             let place = forgetting.places.entry(*kept).or_default();
@@ -125,23 +136,28 @@ impl Flow {
         Ok(rest)
     }
 
-    /// Forgets a step of a day as a whole. What cannot go so, since somebody holds its tables for long, goes row by row.
-    async fn forget_day(&self, walk: &mut DayWalk, ages: Retention, before_ms: &BTreeMap<Kept, i64>) -> Rest {
+    /// Forgets a step of a day as a whole.
+    async fn forget_day(
+        &self,
+        walk: &mut DayWalk,
+        ages: Retention,
+        before_ms: &BTreeMap<Kept, i64>,
+    ) -> WholeDay {
         let now_ms = self.clock.now_ms();
         if now_ms < walk.not_before_ms {
-            return Rest::None;
+            return WholeDay::Waits;
         }
         match self.store.forget_day(before_ms, walk.place).await {
             Ok(day) => {
                 self.metrics.forgotten.add(day.rows);
                 walk.place = day.upto;
                 walk.ages = day.more.then_some(ages);
-                if day.more { Rest::Some } else { Rest::None }
+                if day.more { WholeDay::Goes } else { WholeDay::None }
             }
             Err(error) => {
-                warn!("a day that is old enough goes row by row: {error}");
-                *walk = DayWalk { not_before_ms: now_ms + DAY_AGAIN_MS, ..DayWalk::default() };
-                Rest::None
+                warn!("a day that is old enough stays for now: {error}");
+                walk.not_before_ms = now_ms + DAY_AGAIN_MS;
+                WholeDay::Waits
             }
         }
     }

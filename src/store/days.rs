@@ -20,7 +20,8 @@ const PATIENCE: &str = "set local lock_timeout = '100ms'";
 const PATIENT_AGAIN: &str = "set local lock_timeout = '5s'";
 /// Others may be dividing, which takes as long as it takes.
 const NO_HURRY: &str = "set local statement_timeout = 0; set local lock_timeout = 0";
-/// Who still works with the tables gets so long to be done. All three at once: else two who hold one each wait for each other.
+/// Who still works with the tables gets so long to be done. Before anything is read through, so that nobody waits for that in the
+/// middle of his own work.
 const HOLD_ALL: &str =
     "set local lock_timeout = '30s'; lock table message, outcome, receipt in access exclusive mode";
 /// A report over so many days locks several thousand tables, which is what Postgres has room for unless it is told otherwise.
@@ -73,6 +74,11 @@ impl Day {
             jiff::Timestamp::from_millisecond(begins_ms).unwrap_or_default().strftime("%Y%m%d").to_string();
         let (from, to) = (MessageId::first_at(begins_ms).0, MessageId::first_at(begins_ms + DAY_MS).0);
         Self { name: date, from, to }
+    }
+
+    /// Its date, as the names of its tables have it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     fn overlaps(&self, other: &Self) -> bool {

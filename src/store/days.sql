@@ -45,7 +45,9 @@ declare
     v record;
 begin
     for v in
-        select c.oid::regclass as name, c.relkind as kind, pg_get_viewdef(c.oid) as text
+        select c.oid::regclass as name, c.relkind as kind, pg_get_viewdef(c.oid) as text,
+            pg_has_role(c.relowner, 'usage') as ours,
+            coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', '') as options
         from pg_class c where c.oid in (
             select r.ev_class from pg_depend d join pg_rewrite r on r.oid = d.objid
             where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid in (
@@ -55,7 +57,11 @@ begin
             raise exception 'the materialized view % reads a table that is to be divided: drop it, and make it anew afterwards',
                 v.name;
         end if;
-        execute format('create or replace view %s as %s', v.name,
+        if not v.ours then
+            raise exception 'the view % of another owner reads a table that is to be divided: drop it, and make it anew afterwards',
+                v.name;
+        end if;
+        execute format('create or replace view %s%s as %s', v.name, v.options,
             regexp_replace(v.text, '\m(message|outcome|receipt)_before\M', '\1', 'g'));
     end loop;
 end

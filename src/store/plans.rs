@@ -61,6 +61,7 @@ async fn empty() -> SqliteConnection {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0001_memory.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0002_state.sql")).await.unwrap();
+    connection.execute(include_str!("migrations/sqlite/0005_accounts.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0006_audience.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0007_consent.sql")).await.unwrap();
     connection.execute(include_str!("migrations/sqlite/0004_desk.sql")).await.unwrap();

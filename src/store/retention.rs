@@ -53,7 +53,8 @@ static OLD_MESSAGES: Sql = Sql::new(
 static UNASKED: Sql = Sql::new(
     "select {list id, number} from (select i.message as id, i.number from invitation i \
          where i.message > {int after} and i.message < {int before} and i.state not in ('open', 'waiting') \
-             and not exists (select 1 from message m where m.id = i.message {span m.id})) x",
+             and not exists (select 1 from message m where m.id = i.message {span m.id}) \
+         order by i.message limit {int limit}) x",
 );
 static TAKEN: Sql = Sql::new(
     "select {list message, carrier, carrier_key} from ( \
@@ -184,26 +185,37 @@ async fn old_messages(
     let old: Vec<Old> = readers.list(&OLD_MESSAGES, &argument).await?;
     let goes = |one: &&Old| one.open == 0 && one.state.as_deref().is_some_and(|state| state != "queued");
     let mut gone: Vec<(Msisdn, i64)> = old.iter().filter(goes).map(|one| (one.number, one.id)).collect();
-    let more = old.len() == ROWS_A_STEP;
-    let last = if more { old.last().map(|one| one.id) } else { Some(before - 1) };
-    let last = last.filter(|last| *last > after);
-    if class == Class::Survey {
-        gone.extend(unasked(readers, after, last.unwrap_or(after)).await?);
+    let mut more = old.len() == ROWS_A_STEP;
+    let mut upto = old.last().filter(|_| more).map_or(before - 1, |one| one.id).max(after);
+    if class == Class::Survey
+        && let Some(last) = with_unasked(readers, &mut gone, after, upto).await?
+    {
+        (upto, more) = (last, true);
     }
     let (ids, keys) = leading_to(readers, gone).await?;
-    Ok(Looked { ids, keys, last, more })
+    Ok(Looked { ids, keys, last: Some(upto), more })
 }
 
-/// Invitations, behind one id and up to another, whose question was never put: they too are a number and a name.
-async fn unasked(readers: &Readers, after: i64, upto: i64) -> Result<Vec<(Msisdn, i64)>, StoreError> {
+/// To messages between two ids those invitations whose question was never put: they too are a number and a name. Where these
+/// are as many as a step takes, it goes no further than to the last of them, which is told.
+async fn with_unasked(
+    readers: &Readers,
+    gone: &mut Vec<(Msisdn, i64)>,
+    after: i64,
+    upto: i64,
+) -> Result<Option<i64>, StoreError> {
     #[derive(Deserialize)]
     struct Unasked {
         id: i64,
         number: Msisdn,
     }
-    let span = serde_json::json!({ "after": after, "before": upto.saturating_add(1) });
-    let unasked: Vec<Unasked> = readers.list(&UNASKED, &span).await?;
-    Ok(unasked.into_iter().map(|one| (one.number, one.id)).collect())
+    let unasked: Vec<Unasked> = readers.list(&UNASKED, &span(after, upto.saturating_add(1))).await?;
+    let last = unasked.last().map(|one| one.id).filter(|_| unasked.len() == ROWS_A_STEP);
+    if let Some(last) = last {
+        gone.retain(|(_, id)| *id <= last);
+    }
+    gone.extend(unasked.into_iter().map(|one| (one.number, one.id)));
+    Ok(last)
 }
 
 /// The ids of messages, and what leads to them: their numbers, and the ids under which carriers took them.

@@ -154,7 +154,7 @@ async fn two_servers_that_start_at_once_divide_once(place: Place) {
 
 async fn views_of_others_read_what_is_divided(place: Place) {
     place.open().await.close(NOW).await;
-    let views = "create schema report; create view report.names as select sender, count(*) as messages from message group by 1; \
+    let views = "create schema report; create view report.names with (security_barrier=true) as select sender, count(*) as messages from message group by 1; \
          create view report.more as select * from report.names; \
          create materialized view report.kept as select count(*) from outcome";
     place.meddle(views).await;
@@ -166,6 +166,9 @@ async fn views_of_others_read_what_is_divided(place: Place) {
     let store = place.open().await;
     delivered(&store, 1, 2).await;
     assert_eq!(place.count("select messages from report.more").await, 2);
+    let barriers =
+        "select count(*) from pg_class where relname = 'names' and reloptions = '{security_barrier=true}'";
+    assert_eq!(place.count(barriers).await, 1);
 }
 
 async fn what_is_years_ahead_of_the_clock_is_not_divided(place: Place) {

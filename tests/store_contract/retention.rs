@@ -19,6 +19,7 @@ crate::contract! {
     a_receipt_waits_no_longer_than_its_message_can_come,
     receipts_of_nobodys_go_by_their_age,
     an_invitation_that_never_came_to_a_message_goes_too,
+    invitations_that_never_came_to_a_message_go_step_by_step_however_many,
     a_message_whose_receipt_an_account_waits_for_stays,
 }
 
@@ -215,6 +216,27 @@ async fn an_invitation_that_never_came_to_a_message_goes_too(place: Place) {
     let noted = "select count(*) from (select keys from key_block union all select keys from key_log) k \
          where k.keys like '%m447700900001%'";
     assert_eq!(place.count(noted).await, 0, "nothing leads there any more");
+}
+
+async fn invitations_that_never_came_to_a_message_go_step_by_step_however_many(place: Place) {
+    let store = place.open().await;
+    let ended = |n| Invitation { standing: standing(InvitationState::NotDelivered), ..invitation(n) };
+    let messages = vec![message(1), message(1_301)];
+    let invitations = (2..=1_300).map(ended).collect();
+    store.accept(Acceptance { messages, invitations, ..Acceptance::default() }).await.unwrap();
+    let outcomes = vec![sent(1, "a1"), sent(1_301, "a2")];
+    store.record(Record { outcomes, ..Record::default() }).await.unwrap();
+    let first = store.forget(SURVEYS, 0, NOW).await.unwrap();
+    assert!(first.more && (400..700).contains(&first.rows), "{first:?}");
+    let (mut after, mut rows) = (first.upto, first.rows);
+    loop {
+        let step = store.forget(SURVEYS, after, NOW).await.unwrap();
+        (after, rows) = (step.upto, rows + step.rows);
+        if !step.more {
+            break;
+        }
+    }
+    assert_eq!(rows, 1_301, "each once");
 }
 
 async fn a_message_whose_receipt_an_account_waits_for_stays(place: Place) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, ROWS_A_STEP, leading_to, span, unasked};
+use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, ROWS_A_STEP, leading_to, span, with_unasked};
 use crate::message::{Kept, MessageId, Msisdn, Partitions, Purpose};
 use crate::store::days::{self, Day};
 use crate::store::engine::{Readers, Tx};
@@ -95,16 +95,26 @@ impl Store {
                     Standing::Old => after = day.from - 1,
                 }
             }
-            let mut messages = messages(readers, after, day.to).await?;
-            let rows = messages.len() as u64;
-            let full = messages.last().map(|(_, id)| *id).filter(|_| messages.len() == ROWS_A_STEP);
-            let (upto, last_of) = full.map_or((day.to - 1, Some(day)), |last| (last, None));
-            messages.extend(unasked(readers, after, upto).await?);
-            let (ids, keys) = leading_to(readers, messages).await?;
-            let step = DayStep { ids, keys, after, upto, last_of };
-            return match self.write(Write::ForgetDay(Box::new(step))).await? {
-                Answer::Done => Ok(Forgotten { upto, rows, more: true }),
-                _ => Err(mixed_up()),
+            let mut gone = messages(readers, after, day.to).await?;
+            let mut last = gone.last().map(|(_, id)| *id).filter(|_| gone.len() == ROWS_A_STEP);
+            if is_old(&day, Purpose::Survey, before_ms) {
+                let upto = last.unwrap_or(day.to - 1);
+                last = with_unasked(readers, &mut gone, after, upto).await?.or(last);
+            }
+            let rows = gone.len() as u64;
+            let (ids, keys) = leading_to(readers, gone).await?;
+            let upto = last.unwrap_or(day.to - 1);
+            let step = DayStep { ids, keys, after, upto, last_of: last.is_none().then(|| day.clone()) };
+            return match self.write(Write::ForgetDay(Box::new(step))).await {
+                Ok(Answer::Done) => Ok(Forgotten { upto, rows, more: true }),
+                Ok(_) => Err(mixed_up()),
+                // Somebody's view needs them, say.
+                Err(StoreError::Refused(reason)) => {
+                    let day = day.name();
+                    tracing::warn!(day, reason, "its tables cannot be dropped: it goes row by row");
+                    Ok(Forgotten { upto, rows: 0, more: true })
+                }
+                Err(error) => Err(error),
             };
         }
         Ok(Forgotten { upto: after, rows: 0, more: false })
@@ -119,6 +129,12 @@ enum Standing {
     Mixed,
     /// Everything may go.
     Old,
+}
+
+/// Whether messages of this purpose that were made on this day are all old enough.
+fn is_old(day: &Day, purpose: Purpose, before_ms: &BTreeMap<Kept, i64>) -> bool {
+    let before_ms = before_ms.get(&Kept::Messages(purpose.class()));
+    before_ms.is_some_and(|before_ms| day.to <= MessageId::first_at(*before_ms).0)
 }
 
 async fn standing(
@@ -136,11 +152,8 @@ async fn standing(
         to: i64,
         longer: Vec<&'static str>,
     }
-    let is_old = |purpose: &Purpose| {
-        let before_ms = before_ms.get(&Kept::Messages(purpose.class()));
-        before_ms.is_some_and(|before_ms| day.to <= MessageId::first_at(*before_ms).0)
-    };
-    let (old, longer): (Vec<Purpose>, Vec<Purpose>) = Purpose::ALL.into_iter().partition(is_old);
+    let (old, longer): (Vec<Purpose>, Vec<Purpose>) =
+        Purpose::ALL.into_iter().partition(|purpose| is_old(day, *purpose, before_ms));
     if old.is_empty() {
         return Ok(Standing::Young);
     }
