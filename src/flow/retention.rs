@@ -102,7 +102,8 @@ impl Flow {
         if forgetting.day.ages.as_ref().is_some_and(|begun| *begun != ages) {
             forgetting.day = DayWalk::default();
         }
-        if now_ms - forgetting.round_began_ms >= ROUND_MS {
+        // Either way: a clock that was ahead is set back.
+        if (now_ms - forgetting.round_began_ms).abs() >= ROUND_MS {
             forgetting.places.clear();
             forgetting.round_began_ms = now_ms;
             if forgetting.day.ages.is_none() {
@@ -144,7 +145,7 @@ impl Flow {
         before_ms: &BTreeMap<Kept, i64>,
     ) -> WholeDay {
         let now_ms = self.clock.now_ms();
-        if now_ms < walk.not_before_ms {
+        if (1..=DAY_AGAIN_MS).contains(&(walk.not_before_ms - now_ms)) {
             return WholeDay::Waits;
         }
         match self.store.forget_day(before_ms, walk.place).await {
