@@ -9,4 +9,5 @@ pub mod loops;
 pub mod machines;
 pub mod merge;
 pub mod reading;
+pub mod retention;
 pub mod survey;

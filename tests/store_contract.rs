@@ -34,6 +34,19 @@ mod surveys;
 #[path = "store_contract/writer.rs"]
 mod writer;
 
+/// Makes a test of each on a kind of Postgres, unless the tests were told to leave that out.
+macro_rules! on_postgres {
+    ($place:ident: $($name:ident,)*) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            if let Some(place) = $crate::fixtures::Place::$place().await {
+                super::$name(place).await;
+            }
+        })*
+    };
+}
+pub(crate) use on_postgres;
+
 /// Makes three tests of each: one a way to keep things.
 macro_rules! contract {
     ($($name:ident,)*) => {
@@ -44,20 +57,10 @@ macro_rules! contract {
             })*
         }
         mod on_postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if let Some(place) = $crate::fixtures::Place::postgres().await {
-                    super::$name(place).await;
-                }
-            })*
+            $crate::on_postgres! { postgres: $($name,)* }
         }
         mod on_postgres_by_day {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if let Some(place) = $crate::fixtures::Place::postgres_by_day().await {
-                    super::$name(place).await;
-                }
-            })*
+            $crate::on_postgres! { postgres_by_day: $($name,)* }
         }
     };
 }

@@ -11,6 +11,7 @@ use tracing::warn;
 use crate::config::Retention;
 use crate::flow::Flow;
 use crate::message::Kept;
+use crate::rules::retention::{Before, nobodys_before_ms};
 use crate::store::StoreError;
 
 /// How often is looked whether something has become old enough.
@@ -110,8 +111,7 @@ impl Flow {
                 forgetting.day = DayWalk::default();
             }
         }
-        let before_ms: BTreeMap<Kept, i64> =
-            ages.iter().map(|(kept, age_ms)| (*kept, now_ms - age_ms)).collect();
+        let before_ms: Before = ages.iter().map(|(kept, age_ms)| (*kept, now_ms - age_ms)).collect();
         let whole = self.forget_day(&mut forgetting.day, ages, &before_ms).await;
         let mut rest = if whole == WholeDay::Goes { Rest::Some } else { Rest::None };
         for (kept, before_ms) in &before_ms {
@@ -138,12 +138,7 @@ impl Flow {
     }
 
     /// Forgets a step of a day as a whole.
-    async fn forget_day(
-        &self,
-        walk: &mut DayWalk,
-        ages: Retention,
-        before_ms: &BTreeMap<Kept, i64>,
-    ) -> WholeDay {
+    async fn forget_day(&self, walk: &mut DayWalk, ages: Retention, before_ms: &Before) -> WholeDay {
         let now_ms = self.clock.now_ms();
         if (1..=DAY_AGAIN_MS).contains(&(walk.not_before_ms - now_ms)) {
             return WholeDay::Waits;
@@ -161,26 +156,5 @@ impl Flow {
                 WholeDay::Waits
             }
         }
-    }
-}
-
-/// A receipt of no message of ours may be about one of any class: it is kept as long as the one that is kept longest.
-fn nobodys_before_ms(before_ms: &BTreeMap<Kept, i64>) -> Option<i64> {
-    let classes = Kept::ALL.into_iter().filter(|kept| matches!(kept, Kept::Messages(_)));
-    let ages: Option<Vec<i64>> = classes.map(|kept| before_ms.get(&kept).copied()).collect();
-    ages?.into_iter().min()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_receipt_of_nobodys_is_kept_as_long_as_any_message() {
-        let classes = Kept::ALL.into_iter().filter(|kept| matches!(kept, Kept::Messages(_)));
-        let mut before_ms: BTreeMap<Kept, i64> = classes.zip([70, 30, 90, 50]).collect();
-        assert_eq!(nobodys_before_ms(&before_ms), Some(30));
-        before_ms.pop_first();
-        assert_eq!(nobodys_before_ms(&before_ms), None, "one is kept for ever");
     }
 }

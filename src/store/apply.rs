@@ -46,8 +46,8 @@ pub(super) async fn apply(
             }
             Write::Forget(step) => retention::step(tx, step).await?,
             Write::ForgetDay(step) => retention::day_step(tx, step).await?,
-            Write::ForgetNobodys { before_ms } => {
-                answers[index] = Ok(Answer::Count(retention::nobodys(tx, *before_ms).await?));
+            Write::ForgetNobodys(ids) => {
+                answers[index] = Ok(Answer::Count(retention::nobodys(tx, ids).await?));
             }
             Write::MakeDays { now_ms } => days::make(tx, *now_ms).await?,
             Write::Ended { at_ms } => queue::ended(tx, *at_ms).await?,

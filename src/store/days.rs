@@ -24,7 +24,7 @@ const NO_HURRY: &str = "set local statement_timeout = 0; set local lock_timeout 
 /// middle of his own work.
 const HOLD_ALL: &str =
     "set local lock_timeout = '30s'; lock table message, outcome, receipt in access exclusive mode";
-/// A report over so many days locks several thousand tables, which is what Postgres has room for unless it is told otherwise.
+/// Two reports at once over so many days lock more tables than Postgres has room for unless it is told otherwise.
 const MANY_DAYS: usize = 400;
 /// Two who divide, or make days, do so one after the other.
 const LOCK: i64 = 0x4243_4854_0001;
@@ -96,7 +96,7 @@ pub(super) async fn found(connection: &mut Connection) -> Result<Partitions, Sto
         return Ok(Partitions::None);
     }
     let mut tx = Tx::new(connection, 0);
-    let found: Vec<Found> = tx.rows(&FOUND, &serde_json::json!({ "table": "message" })).await?;
+    let found: Vec<Found> = tx.rows(&FOUND, &of_messages()).await?;
     Ok(if found.iter().any(|found| found.kind == "p") { Partitions::Daily } else { Partitions::None })
 }
 
@@ -147,7 +147,7 @@ pub(super) async fn begin_with(connection: &mut Connection, now_ms: i64) -> Resu
 /// Makes the tables of today and the next days, where they are missing.
 pub(super) async fn make(tx: &mut Tx<'_>, now_ms: i64) -> Result<(), StoreError> {
     lock(tx).await?;
-    let there = in_order(tx.list(&DAYS, &serde_json::json!({ "table": "message" })).await?);
+    let there = in_order(tx.list(&DAYS, &of_messages()).await?);
     if there.len() > MANY_DAYS {
         tracing::warn!(
             days = there.len(),
@@ -181,9 +181,7 @@ pub(super) async fn remove(tx: &mut Tx<'_>, day: &Day) -> Result<(), StoreError>
 pub(super) async fn days(readers: &Readers) -> Result<Vec<Day>, StoreError> {
     match readers.partitions() {
         Partitions::None => Ok(Vec::new()),
-        Partitions::Daily => {
-            Ok(in_order(readers.list(&DAYS, &serde_json::json!({ "table": "message" })).await?))
-        }
+        Partitions::Daily => Ok(in_order(readers.list(&DAYS, &of_messages()).await?)),
     }
 }
 
@@ -201,6 +199,11 @@ fn whole_days(days: &[Day], before: i64) -> i64 {
         Some(day) if day.from > 0 => day.from,
         _ => before,
     }
+}
+
+/// All three tables have the same days.
+fn of_messages() -> serde_json::Value {
+    serde_json::json!({ "table": "message" })
 }
 
 #[derive(Deserialize)]

@@ -93,10 +93,13 @@ static NO_WAITING: Sql = Sql::new(
     "delete from receipt_waiting where receipt in (select w.receipt from receipt_waiting w \
          where w.receipt < {int before} order by w.receipt limit {int limit})",
 );
-static NO_NOBODYS: Sql = Sql::new(
-    "delete from receipt where message is null and id in (select c.id from receipt c \
-         where c.message is null and c.received_ms < {int before_ms} order by c.received_ms limit {int limit})",
+static OLD_NOBODYS: Sql = Sql::new(
+    "select {list id} from (select c.id from receipt c where c.message is null and c.received_ms < {int before_ms} \
+         order by c.received_ms limit {int limit}) x",
 );
+/// What has found its message meanwhile stays.
+static NO_NOBODYS: Sql =
+    Sql::new("delete from receipt where message is null and id in (select r.id from {ids})");
 static NO_EVENTS: Sql = Sql::new("delete from event where id in (select r.id from {ids})");
 
 /// One step.
@@ -148,11 +151,28 @@ impl Store {
     /// # Errors
     /// What the memory says; what went before stays gone.
     pub async fn forget_nobodys(&self, before_ms: i64) -> Result<(u64, bool), StoreError> {
-        match self.write(Write::ForgetNobodys { before_ms }).await? {
-            Answer::Count(rows) => Ok((rows, rows >= ROWS_A_STEP as u64)),
+        #[derive(Deserialize)]
+        struct Old {
+            id: i64,
+        }
+        let asked = serde_json::json!({ "before_ms": before_ms, "limit": ROWS_A_STEP });
+        let old: Vec<Old> = self.inner.readers.list(&OLD_NOBODYS, &asked).await?;
+        if old.is_empty() {
+            return Ok((0, false));
+        }
+        let more = old.len() == ROWS_A_STEP;
+        match self.write(Write::ForgetNobodys(old.into_iter().map(|one| one.id).collect())).await? {
+            Answer::Count(rows) => Ok((rows, more)),
             _ => Err(super::mixed_up()),
         }
     }
+}
+
+/// A row that somebody's number leads to.
+#[derive(Deserialize)]
+struct Numbered {
+    id: i64,
+    number: Msisdn,
 }
 
 /// What one look finds.
@@ -204,12 +224,7 @@ async fn with_unasked(
     after: i64,
     upto: i64,
 ) -> Result<Option<i64>, StoreError> {
-    #[derive(Deserialize)]
-    struct Unasked {
-        id: i64,
-        number: Msisdn,
-    }
-    let unasked: Vec<Unasked> = readers.list(&UNASKED, &span(after, upto.saturating_add(1))).await?;
+    let unasked: Vec<Numbered> = readers.list(&UNASKED, &span(after, upto.saturating_add(1))).await?;
     let last = unasked.last().map(|one| one.id).filter(|_| unasked.len() == ROWS_A_STEP);
     if let Some(last) = last {
         gone.retain(|(_, id)| *id <= last);
@@ -238,12 +253,7 @@ async fn leading_to(
 }
 
 async fn old_replies(readers: &Readers, after: i64, before: i64) -> Result<Looked, StoreError> {
-    #[derive(Deserialize)]
-    struct Old {
-        id: i64,
-        number: Msisdn,
-    }
-    let old: Vec<Old> = readers.list(&OLD_REPLIES, &span(after, before)).await?;
+    let old: Vec<Numbered> = readers.list(&OLD_REPLIES, &span(after, before)).await?;
     Ok(Looked {
         ids: old.iter().map(|one| one.id).collect(),
         keys: old.iter().map(|one| (locator::from(one.number), one.id)).collect(),
@@ -289,8 +299,8 @@ pub(super) async fn step(tx: &mut Tx<'_>, step: &Step) -> Result<(), StoreError>
 }
 
 /// Forgets receipts of nobody's; tells how many.
-pub(super) async fn nobodys(tx: &mut Tx<'_>, before_ms: i64) -> Result<u64, StoreError> {
-    tx.change(&NO_NOBODYS, &serde_json::json!({ "before_ms": before_ms, "limit": ROWS_A_STEP })).await
+pub(super) async fn nobodys(tx: &mut Tx<'_>, ids: &[i64]) -> Result<u64, StoreError> {
+    tx.change_all(&NO_NOBODYS, ids).await
 }
 
 /// Forgets what is of use to nobody any more: parts of long messages that were put together long ago, and the ids under

@@ -64,8 +64,8 @@ impl Sql {
 
     /// Which messages are asked for, where the text wants to know: `$2` and `$3`.
     pub(super) fn span(&self, dialect: Dialect, argument: &str) -> Option<Span> {
-        let wants = ["{probe ", "{span ", "{states "].iter().any(|mark| self.text.contains(mark));
-        if dialect != Dialect::Daily || !wants {
+        let wants = || ["{probe ", "{span ", "{states "].iter().any(|mark| self.text.contains(mark));
+        if dialect != Dialect::Daily || !wants() {
             return None;
         }
         let argument: serde_json::Value = serde_json::from_str(argument).unwrap_or_default();

@@ -37,7 +37,7 @@ pub(super) enum Write {
     SweepAccounts { now_ms: i64 },
     Forget(Box<retention::Step>),
     ForgetDay(Box<retention::DayStep>),
-    ForgetNobodys { before_ms: i64 },
+    ForgetNobodys(Vec<i64>),
     MakeDays { now_ms: i64 },
     Interrupted { now_ms: i64, lease_ms: i64 },
     Slice(Vec<SliceMark>),

@@ -10,31 +10,24 @@ use crate::fixtures::*;
 const DAY_MS: i64 = 86_400_000;
 const TABLES: [&str; 3] = ["message", "outcome", "receipt"];
 
-/// A test of days, unless the tests were told to leave Postgres out.
-macro_rules! by_day {
-    ($($name:ident: $place:ident,)*) => {
-        mod on_postgres_by_day {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                if let Some(place) = $crate::fixtures::Place::$place().await {
-                    super::$name(place).await;
-                }
-            })*
-        }
-    };
+mod on_postgres_to_be_divided {
+    crate::on_postgres! { postgres:
+        what_was_there_before_is_found_afterwards,
+        two_servers_that_start_at_once_divide_once,
+        views_of_others_read_what_is_divided,
+        what_is_years_ahead_of_the_clock_is_not_divided,
+        divided_tables_have_the_columns_and_the_indexes_of_whole_ones,
+    }
 }
 
-by_day! {
-    what_was_there_before_is_found_afterwards: postgres,
-    two_servers_that_start_at_once_divide_once: postgres,
-    views_of_others_read_what_is_divided: postgres,
-    what_is_years_ahead_of_the_clock_is_not_divided: postgres,
-    divided_tables_have_the_columns_and_the_indexes_of_whole_ones: postgres,
-    a_receipt_that_came_first_moves_to_the_day_of_its_message: postgres_by_day,
-    a_day_that_is_old_enough_goes_with_its_tables: postgres_by_day,
-    a_day_of_which_something_is_to_stay_goes_row_by_row: postgres_by_day,
-    what_has_no_day_is_kept_in_the_rest: postgres_by_day,
-    whoever_reads_for_long_is_not_waited_for: postgres_by_day,
+mod on_postgres_by_day {
+    crate::on_postgres! { postgres_by_day:
+        a_receipt_that_came_first_moves_to_the_day_of_its_message,
+        a_day_that_is_old_enough_goes_with_its_tables,
+        a_day_of_which_something_is_to_stay_goes_row_by_row,
+        what_has_no_day_is_kept_in_the_rest,
+        whoever_reads_for_long_is_not_waited_for,
+    }
 }
 
 /// The `n`th message made on a day, counted from today.

@@ -1,12 +1,11 @@
 //! Forgetting a day as a whole, where each has tables of its own: what leads to its messages goes step by step, and last its
 //! tables, however many rows they have.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, ROWS_A_STEP, leading_to, span, with_unasked};
-use crate::message::{Kept, MessageId, Msisdn, Partitions, Purpose};
+use super::{Forgotten, NO_CALLBACKS, NO_INVITATIONS, Numbered, ROWS_A_STEP, leading_to, span, with_unasked};
+use crate::message::{MessageId, Msisdn, Partitions, Purpose};
+use crate::rules::retention::{Before, are_old};
 use crate::store::days::{self, Day};
 use crate::store::engine::{Readers, Tx};
 use crate::store::error::StoreError;
@@ -73,11 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// What the memory says; what went before stays gone.
-    pub async fn forget_day(
-        &self,
-        before_ms: &BTreeMap<Kept, i64>,
-        after: i64,
-    ) -> Result<Forgotten, StoreError> {
+    pub async fn forget_day(&self, before_ms: &Before, after: i64) -> Result<Forgotten, StoreError> {
         let readers = &self.inner.readers;
         let mut after = after;
         for day in days::days(readers).await? {
@@ -97,7 +92,7 @@ impl Store {
             }
             let mut gone = messages(readers, after, day.to).await?;
             let mut last = gone.last().map(|(_, id)| *id).filter(|_| gone.len() == ROWS_A_STEP);
-            if is_old(&day, Purpose::Survey, before_ms) {
+            if are_old(Purpose::Survey, MessageId(day.to), before_ms) {
                 let upto = last.unwrap_or(day.to - 1);
                 last = with_unasked(readers, &mut gone, after, upto).await?.or(last);
             }
@@ -131,17 +126,7 @@ enum Standing {
     Old,
 }
 
-/// Whether messages of this purpose that were made on this day are all old enough.
-fn is_old(day: &Day, purpose: Purpose, before_ms: &BTreeMap<Kept, i64>) -> bool {
-    let before_ms = before_ms.get(&Kept::Messages(purpose.class()));
-    before_ms.is_some_and(|before_ms| day.to <= MessageId::first_at(*before_ms).0)
-}
-
-async fn standing(
-    readers: &Readers,
-    day: &Day,
-    before_ms: &BTreeMap<Kept, i64>,
-) -> Result<Standing, StoreError> {
+async fn standing(readers: &Readers, day: &Day, before_ms: &Before) -> Result<Standing, StoreError> {
     #[derive(Deserialize)]
     struct Stays {
         some: i64,
@@ -153,7 +138,7 @@ async fn standing(
         longer: Vec<&'static str>,
     }
     let (old, longer): (Vec<Purpose>, Vec<Purpose>) =
-        Purpose::ALL.into_iter().partition(|purpose| is_old(day, *purpose, before_ms));
+        Purpose::ALL.into_iter().partition(|purpose| are_old(*purpose, MessageId(day.to), before_ms));
     if old.is_empty() {
         return Ok(Standing::Young);
     }
@@ -164,12 +149,7 @@ async fn standing(
 
 /// The next messages of a day.
 async fn messages(readers: &Readers, after: i64, before: i64) -> Result<Vec<(Msisdn, i64)>, StoreError> {
-    #[derive(Deserialize)]
-    struct Old {
-        id: i64,
-        number: Msisdn,
-    }
-    let old: Vec<Old> = readers.list(&MESSAGES, &span(after, before)).await?;
+    let old: Vec<Numbered> = readers.list(&MESSAGES, &span(after, before)).await?;
     Ok(old.into_iter().map(|one| (one.number, one.id)).collect())
 }
 
