@@ -86,12 +86,12 @@ fn push_cluster(out: &mut Vec<Char>, cluster: &str, upper: bool, start: usize, e
             push(letter);
             return;
         }
-        if digits::is_fraction(c) {
-            push(c);
-            return;
-        }
     }
-    let lower: String = visible.nfkc().flat_map(char::to_lowercase).collect();
+    // Taken apart it would be two numbers, whatever joins it.
+    let fraction = visible.chars().next().filter(|c| digits::is_fraction(*c));
+    fraction.into_iter().for_each(&mut push);
+    let rest = &visible[fraction.map_or(0, char::len_utf8)..];
+    let lower: String = rest.nfkc().flat_map(char::to_lowercase).collect();
     for c in lower.nfkc() {
         match c {
             // The dot that lower-casing leaves of a Turkish capital.
@@ -395,6 +395,16 @@ mod tests {
         let folded = fold(text);
         assert_eq!(&text[folded[2].start..folded[2].end], "🔟");
         assert_eq!(folded[3].start, folded[2].start);
+    }
+
+    #[test]
+    fn a_fraction_stays_one_whatever_joins_it() {
+        // A half-width vowel folds to one that joins.
+        for text in ["¼ￊ", "¼ᅧ", "½\u{0308}", "¾\u{FF9E}"] {
+            let once = fold_to_string(text);
+            assert!(once.starts_with(text.chars().next().unwrap()), "{once}");
+            assert_eq!(fold_to_string(&once), once);
+        }
     }
 
     proptest! {
